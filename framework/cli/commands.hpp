@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands: plain functions over their options. parser.cpp binds them to the command line.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "plugin/registry.hpp"
+
+namespace detent::cli {
+
+struct Globals {
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+  std::vector<std::filesystem::path> plugin_path;
+};
+
+struct PipelineOptions {  // run, plan, config check
+  std::filesystem::path config;
+  std::vector<std::string> set;  // "/json/pointer=value"
+  std::optional<unsigned> threads;
+  bool overwrite = false;
+  bool strict = false;
+};
+
+struct TryOptions {
+  std::string id;
+  std::filesystem::path data;
+  std::string params = "{}";
+  std::string target;
+  std::filesystem::path html;
+};
+
+// Each returns an exit code or throws Error.
+int run(const Globals& globals, const PipelineOptions& options);
+int plan(const Globals& globals, const PipelineOptions& options);
+int config_check(const Globals& globals, const PipelineOptions& options);
+int config_schema(const Globals& globals);
+int plugins_list(const Globals& globals);
+int plugins_show(const Globals& globals, const std::string& id);
+int plugins_try(const Globals& globals, const TryOptions& options);
+int inspect(const Globals& globals, const std::filesystem::path& model);
+int compare(const Globals& globals, const std::filesystem::path& original,
+            const std::filesystem::path& quantized);
+int dequantize(const Globals& globals, const std::filesystem::path& quantized,
+               const std::filesystem::path& out, bool overwrite);
+int verify(const Globals& globals, const std::filesystem::path& quantized);
+int report(const Globals& globals, const std::filesystem::path& folder);
+int doctor(const Globals& globals);
+
+// What several commands start with.
+Registry installed_plugins(const Globals& globals);
+struct Pipeline {  // the Config's plugins live in the registry
+  Registry registry;
+  Config config;
+};
+Pipeline load_pipeline(const Globals& globals, const PipelineOptions& options);
+
+}  // namespace detent::cli

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/progress.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/text.hpp"
+#include "cli/output.hpp"
+
+namespace detent::cli {
+namespace {
+
+std::size_t terminal_width() {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
+}
+
+std::string duration(double seconds) {
+  const auto s = static_cast<std::uint64_t>(seconds);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+}  // namespace
+
+ProgressBar::ProgressBar(bool wanted) : enabled_(wanted && stderr_is_rich()) {}
+
+ProgressBar::~ProgressBar() { clear(); }
+
+void ProgressBar::update(const std::string& stage, std::uint64_t done, std::uint64_t total) {
+  if (!enabled_ || total == 0) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (drawn_ && done < total && now - last_ < std::chrono::milliseconds(100)) return;
+  last_ = now;
+  drawn_ = true;
+  const std::string text = "\r\033[K" + line(stage, done, total);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+void ProgressBar::clear() {
+  if (!drawn_) return;
+  std::fputs("\r\033[K", stderr);
+  drawn_ = false;
+}
+
+std::string ProgressBar::line(const std::string& stage, std::uint64_t done,
+                              std::uint64_t total) const {
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+  const double fraction = static_cast<double>(done) / static_cast<double>(total);
+  const double rate = static_cast<double>(done) / std::max(elapsed.count(), 1e-3);
+  const std::string left =
+      done == 0 ? "-:--" : duration(static_cast<double>(total - done) / std::max(rate, 1.0));
+  const std::string facts =
+      fmt::format(" {:3.0f} %  {} of {}  {}/s  {} left", fraction * 100, human_bytes(done),
+                  human_bytes(total), human_bytes(static_cast<std::uint64_t>(rate)), left);
+  const std::size_t width = terminal_width();
+  const std::size_t used = stage.size() + facts.size() + 4;
+  const std::size_t bar = width > used + 10 ? std::min<std::size_t>(width - used, 40) : 0;
+  if (bar == 0) return (stage + facts).substr(0, width - 1);
+  const auto full = static_cast<std::size_t>(fraction * static_cast<double>(bar));
+  return stage + " [" + std::string(full, '#') + std::string(bar - full, '.') + "]" + facts;
+}
+
+}  // namespace detent::cli

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// TensorRecord: what an artefact says of a quantized tensor, and its JSON in the file's metadata.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "json/value.hpp"
+#include "plugin/instance.hpp"
+
+namespace detent {
+
+inline constexpr int kFormatVersion = 1;
+
+// Keys of the four groups, and of what `verify` needs, in the file's metadata.
+inline constexpr const char* kQuantizationKey = "quantization";
+inline constexpr const char* kArchitectureKey = "architecture";
+inline constexpr const char* kVersionsKey = "versions";
+inline constexpr const char* kMetricsKey = "metrics";
+inline constexpr const char* kDigestsKey = "digests";
+
+struct PluginStamp {
+  std::string id;
+  std::string version;
+  json::Object params;
+};
+
+// Equal for most tensors of a model, and stored once for all of them.
+struct SchemeRecord {
+  PluginStamp quantizer;
+  std::optional<PluginStamp> observer;
+  detent_dtype code_dtype = 0;
+  std::optional<QuantTarget> target;
+  std::vector<std::string> outputs;                       // "qweight", "scale", "zero_point"
+  std::vector<std::pair<std::string, std::string>> meta;  // of the quantizer: key, JSON
+};
+
+struct TensorRecord {
+  std::string name;  // in the original model, and of the codes in the artefact
+  std::string layer;
+  std::string layer_type;
+  detent_dtype dtype = 0;                // of the original
+  std::vector<std::int64_t> shape;       // of the original
+  std::vector<std::int64_t> code_shape;  // in elements, also where two share a byte
+  SchemeRecord scheme;
+};
+
+// "fc1.weight" for "qweight", "fc1.weight_scale" for "scale".
+std::string stored_name(const std::string& tensor, const std::string& output);
+
+// The value of the metadata key "quantization":
+//   format_version  1
+//   layers   {layer: {type, dtype, bits, scheme, granularity, axis, group_size, observer,
+//   quantizer,
+//            packing, tensors}}: for people and other tools
+//   schemes  [{quantizer, observer, codes, target, outputs, meta}]
+//   tensors  {tensor: {scheme, shape?, dtype?, code_shape?}}: shape when it is not that of the
+//   codes,
+//            dtype when it was not F32
+json::Value to_json(const std::vector<TensorRecord>& records);
+
+// What to_json made, checked. stored_shape(name) gives the shape of a tensor of the artefact, or
+// nullptr. Errors: std::runtime_error with the reason; a newer format_version is one.
+class StoredShapes {
+ public:
+  virtual ~StoredShapes() = default;
+  virtual const std::vector<std::int64_t>* shape_of(const std::string& name) const = 0;
+};
+std::vector<TensorRecord> records_from_json(const json::Value& value, const StoredShapes& stored);
+
+}  // namespace detent

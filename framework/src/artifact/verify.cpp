@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "artifact/verify.hpp"
+
+#include <fmt/format.h>
+#include <string_view>
+#include <unordered_set>
+
+#include "base/cancel.hpp"
+#include "base/hash.hpp"
+#include "plugin/answer_check.hpp"
+
+namespace detent {
+namespace {
+
+const json::Object& recorded_digests(const json::Value& digests, const Model& model) {
+  const json::Value* algorithm = digests.at_pointer("/algorithm");
+  const json::Value* tensors = digests.at_pointer("/tensors");
+  const bool known = algorithm != nullptr && algorithm->if_string() != nullptr &&
+                     *algorithm->if_string() == "xxh3-128";
+  if (!known || tensors == nullptr || tensors->if_object() == nullptr)
+    throw Error(
+        ErrorCode::io,
+        fmt::format("{} holds no record to verify it against", model.files().front().string()),
+        "only files that detent wrote carry one");
+  return *tensors->if_object();
+}
+
+// The stored tensors against what the record promises of them: as a quantizer's answer is checked.
+std::string wrong_in_record(const Artifact& artifact, const TensorRecord& record) {
+  TensorStore stored;
+  artifact.load(record, stored);
+  QuantizerPlan promised;
+  promised.target = record.scheme.target;
+  for (const std::string& output : record.scheme.outputs) {
+    const HostTensor& tensor = *stored.find(output);
+    promised.outputs.push_back({output, tensor.dtype(), tensor.shape()});
+  }
+  return wrong_in_quantized(promised, stored);
+}
+
+}  // namespace
+
+Verification verify_artifact(const Artifact& artifact) {
+  const Model& model = artifact.model();
+  const json::Value group = artifact.group(kDigestsKey);
+  const json::Object& digests = recorded_digests(group, model);
+  Verification result;
+  for (const json::Member& m : digests) {
+    check_cancelled();
+    const TensorInfo* info = model.find(m.key);
+    if (info == nullptr) {
+      result.problems.push_back({m.key, "is recorded, but missing in the file"});
+      continue;
+    }
+    ++result.tensors;
+    const std::string found = xxh3(read_tensor(model, *info)->bytes());
+    const std::string* recorded = m.value.if_string();
+    if (recorded == nullptr || found != "xxh3-128:" + *recorded)
+      result.problems.push_back({m.key, "its bytes are not the ones that were written"});
+  }
+  std::unordered_set<std::string_view> recorded;
+  for (const json::Member& m : digests) recorded.insert(m.key);
+  for (const TensorInfo& t : model.tensors())
+    if (!recorded.contains(t.name))
+      result.problems.push_back({t.name, "is in the file, but not recorded"});
+  for (const TensorRecord& r : artifact.records()) {
+    const std::string wrong = wrong_in_record(artifact, r);
+    if (!wrong.empty()) result.problems.push_back({r.name, wrong});
+  }
+  return result;
+}
+
+}  // namespace detent

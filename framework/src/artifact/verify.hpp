@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Does a quantized file still match its own record of itself?
+#pragma once
+#include <string>
+#include <vector>
+
+#include "artifact/artifact.hpp"
+
+namespace detent {
+
+struct VerifyProblem {
+  std::string tensor;
+  std::string message;
+};
+
+struct Verification {
+  std::size_t tensors = 0;  // that were looked at
+  std::vector<VerifyProblem> problems;
+};
+
+// Every tensor's bytes against the digest in the metadata; scales finite and positive, zero points
+// and codes within the target's range; nothing missing, nothing added.
+//
+// Errors  Error{io}: the file has no such record, or cannot be read
+Verification verify_artifact(const Artifact& artifact);
+
+}  // namespace detent

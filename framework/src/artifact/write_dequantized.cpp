@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "artifact/write_dequantized.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <unordered_set>
+
+#include "base/cancel.hpp"
+#include "config/schema.hpp"
+
+namespace detent {
+namespace {
+
+const Plugin& serializer_for(const std::filesystem::path& out, const Registry& registry) {
+  const std::string capability = "extension:" + out.extension().string();
+  for (const Plugin& p : registry.plugins()) {
+    const bool writes =
+        std::find(p.provides.begin(), p.provides.end(), capability) != p.provides.end();
+    if (p.kind == PluginKind::serializer && p.shadowed_by.empty() && writes) return p;
+  }
+  throw Error(ErrorCode::config,
+              fmt::format("no installed serializer writes \"{}\" files: {}",
+                          out.extension().string(), out.string()),
+              "choose a file name that ends in .safetensors");
+}
+
+// Groups that are only true of the quantized file.
+bool describes_quantization(const std::string& key) {
+  return key == kQuantizationKey || key == kMetricsKey || key == kDigestsKey || key == "format";
+}
+
+}  // namespace
+
+void write_dequantized(const Artifact& artifact, const std::filesystem::path& out,
+                       Overwrite overwrite, const Registry& registry, ThreadPool& pool) {
+  const Plugin& plugin = serializer_for(out, registry);
+  const json::Object params = with_defaults({}, plugin.params_schema, "");
+  Staging staging(out, "model" + out.extension().string(), overwrite);
+  Serializer serializer(plugin, pool, {.params = params, .target = staging.name()});
+  serializer.begin(staging.folder(), staging.name());
+  const auto kept = artifact.kept();
+  for (const TensorRecord& r : artifact.records())
+    serializer.declare({r.name, DETENT_F32, r.shape});
+  for (const TensorInfo* t : kept) serializer.declare({t->name, t->dtype, t->shape});
+  for (const auto& [key, text] : artifact.model().metadata())
+    if (!describes_quantization(key)) serializer.set_metadata(key, json::quote(text));
+  for (const TensorRecord& r : artifact.records()) {
+    check_cancelled();
+    serializer.add_tensor(r.name, dequantize(artifact, r, registry, pool)->read_only());
+  }
+  for (const TensorInfo* t : kept)
+    serializer.add_tensor(t->name, read_tensor(artifact.model(), *t)->read_only());
+  staging.commit(serializer.finish());
+}
+
+}  // namespace detent

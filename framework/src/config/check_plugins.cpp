@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// check_plugins: names to plugins, parameters against schemas, defaults into parameters.
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "config/config.hpp"
+#include "config/message.hpp"
+#include "config/plugin_uses.hpp"
+#include "config/problems.hpp"
+#include "config/schema.hpp"
+#include "plugin/registry.hpp"
+
+namespace detent {
+namespace {
+
+constexpr std::array kKinds = {PluginKind::observer, PluginKind::quantizer, PluginKind::serializer,
+                               PluginKind::validator};
+
+std::string with_article(PluginKind kind) {
+  return fmt::format("{} {}", kind == PluginKind::observer ? "an" : "a", to_string(kind));
+}
+
+std::string installed(const Registry& registry, PluginKind kind) {
+  std::vector<std::string> ids;
+  for (const Plugin& plugin : registry.plugins()) {
+    if (plugin.kind == kind && plugin.shadowed_by.empty()) ids.push_back(plugin.id);
+  }
+  std::sort(ids.begin(), ids.end());
+  if (ids.empty()) return fmt::format("no {} is installed", to_string(kind));
+  return fmt::format("installed {}s: {}", to_string(kind), fmt::join(ids, ", "));
+}
+
+class PluginChecker {
+ public:
+  PluginChecker(const Config& config, const Registry& registry)
+      : source_{config.file.string(), config.overrides}, problems_(source_), registry_(registry) {}
+
+  void check(PluginUse& use, PluginKind kind, std::string_view role) {
+    use.plugin = resolve(use, kind);
+    if (use.plugin == nullptr) return;
+    const json::Value& schema = use.plugin->params_schema;
+    json::Value params(use.params);
+    params.position = use.position;
+    const auto mistakes = check_against_schema(params, schema, use.plugin->id);
+    for (const SchemaProblem& m : mistakes)
+      add(ErrorCode::config,
+          {m.message, m.hint, source_.locate(use.params_pointer + m.pointer, m.position)});
+    if (mistakes.empty()) use.params = with_defaults(use.params, schema, role);
+  }
+
+  void throw_if_any() { problems_.throw_if_any(code_); }
+
+ private:
+  const Plugin* resolve(PluginUse& use, PluginKind kind) {
+    try {
+      use.chosen_by_auto = kind == PluginKind::observer && normalise_name(use.name) == "auto" &&
+                           registry_.find(kind, use.name) == nullptr;
+      return use.chosen_by_auto ? &registry_.choose_observer(use.params)
+                                : &registry_.get(kind, use.name);
+    } catch (const Error& e) {
+      const bool unknown = e.code() == ErrorCode::config;
+      if (!unknown || !add_wrong_kind(use, kind)) add_all(e, use);
+      return nullptr;
+    }
+  }
+
+  // The name of a plugin of another kind is in the wrong place rather than unknown.
+  bool add_wrong_kind(const PluginUse& use, PluginKind wanted) {
+    for (const PluginKind kind : kKinds) {
+      if (kind == wanted || registry_.find(kind, use.name) == nullptr) continue;
+      add(ErrorCode::config,
+          {fmt::format("{} is {}; {} belongs here", quote_abridged(use.name), with_article(kind),
+                       with_article(wanted)),
+           installed(registry_, wanted), source_.locate(use.name_pointer, use.position)});
+      return true;
+    }
+    return false;
+  }
+
+  void add_all(const Error& e, const PluginUse& use) {
+    for (Problem p : e.problems()) {
+      Where where = source_.locate(use.name_pointer, use.position);
+      where.plugin = p.where.plugin;
+      p.where = std::move(where);
+      add(e.code(), std::move(p));
+    }
+  }
+
+  // A plugin that was refused is the error only when the file itself has none.
+  void add(ErrorCode code, Problem problem) {
+    code_ = problems_.empty() || code == ErrorCode::config ? code : code_;
+    problems_.add(std::move(problem));
+  }
+
+  Source source_;
+  Problems problems_;
+  const Registry& registry_;
+  ErrorCode code_ = ErrorCode::config;
+};
+
+}  // namespace
+
+void check_plugins(Config& config, const Registry& registry) {
+  PluginChecker checker(config, registry);
+  for (auto& named : plugin_uses(config)) checker.check(*named.use, named.kind, named.role);
+  checker.throw_if_any();
+}
+
+}  // namespace detent

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Config: a pipeline file, checked and in types. Reading it opens no model.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "json/value.hpp"
+#include "model/model.hpp"
+#include "plugin/plugin.hpp"
+
+namespace detent {
+
+// A plugin as the file names it, with its parameters as given. Resolved by check_plugins.
+struct PluginUse {
+  std::string name;                // as written
+  json::Object params;             // as given; after check_plugins complete with defaults
+  std::string pointer;             // of the plugin in the document
+  std::string name_pointer;        // of its name: the same, or with "/id" behind it
+  std::string params_pointer;      // of its params
+  json::Position position;         // of its name
+  const Plugin* plugin = nullptr;  // set by check_plugins
+  bool chosen_by_auto = false;
+};
+
+// A pattern on names: a glob, or "re:" and an ECMAScript regular expression for the whole name. It
+// compiles (see pattern.hpp).
+struct NamePattern {
+  std::string text;
+  json::Position position;
+  std::string pointer;
+};
+
+// All keys given must hold; a list means any of.
+struct Match {
+  std::vector<NamePattern> names;
+  std::vector<NamePattern> types;
+  std::optional<std::int64_t> min_params;
+  std::optional<std::int64_t> max_params;
+  std::vector<detent_dtype> dtypes;
+};
+
+struct TensorScheme {
+  std::optional<PluginUse> observer;
+  PluginUse quantizer;
+};
+
+struct Rule {
+  Match match;
+  std::vector<Match> exclude;
+  bool keep = false;
+  std::optional<TensorScheme> weight;
+  std::optional<TensorScheme> activation;
+  std::string pointer;  // "/rules/0"
+  json::Position position;
+};
+
+struct Output {
+  PluginUse serializer;
+  std::filesystem::path path;  // resolved against the configuration's folder
+  std::string pointer;
+  json::Position position;
+};
+
+struct ConfigOverride {
+  std::string pointer;  // "/rules/0/weight/params/group_size"
+  std::string value;    // JSON, or a bare word taken as a string
+};
+
+// What an override did to the document.
+struct AppliedOverride {
+  std::string given;   // the pointer as given: "/rules/-/keep"
+  std::string target;  // the pointer that it set: "/rules/2/keep"
+  std::string root;    // the outermost thing that it made: "/rules/2"
+};
+
+enum class OnFailure { error, warn, ignore };
+
+struct Config {
+  std::filesystem::path file;  // "" when it came from elsewhere
+  std::filesystem::path model_path;
+  ModelOptions model_options;
+  std::vector<std::filesystem::path> plugin_search;
+  std::vector<std::pair<std::string, std::string>> pins;  // id, sha256 in hexadecimal
+  bool has_calibration = false;                           // "calibration" is given
+  std::vector<std::filesystem::path> calibration_data;
+  std::int64_t calibration_samples = 150;
+  std::int64_t calibration_batch_size = 1;
+  std::vector<Rule> rules;
+  std::vector<NamePattern> modules_to_not_convert;
+  std::vector<Output> outputs;
+  std::vector<PluginUse> validators;
+  OnFailure on_failure = OnFailure::error;
+  std::optional<std::filesystem::path> report_path;  // a folder
+  unsigned threads = 0;
+  std::string isolation = "auto";
+  std::int64_t seed = 0;
+  bool sha256_provenance = false;
+
+  json::Value document;  // the file with --set applied
+  std::vector<AppliedOverride> overrides;
+};
+
+// Reads, applies the overrides, checks everything that needs no plugin.
+//
+// Errors  Error{config} with all mistakes, each with file:line:column, pointer, what is allowed,
+// the
+//         nearest name; Error{io} when the file cannot be read
+Config load_config(const std::filesystem::path& file, const std::vector<ConfigOverride>& overrides);
+
+class Registry;
+
+// Finds every plugin and checks its parameters against its schema, then fills in the defaults. All
+// mistakes at once; an unknown plugin is Error{config}, one that was refused Error{plugin}.
+void check_plugins(Config& config, const Registry& registry);
+
+// The effective configuration: every key with its value and where it came from
+// ("file:line:column", "--set", "default", "plugin default"): {"value": ..., "origins": {pointer:
+// ...}}.
+json::Value effective_config(const Config& config);
+
+// JSON Schema (2020-12) of the pipeline file, with the parameters of every installed plugin.
+json::Value config_schema(const Registry& registry);
+
+}  // namespace detent

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/plan.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <unordered_set>
+
+#include "base/dtype.hpp"
+#include "plan/select.hpp"
+
+namespace detent {
+namespace {
+
+// Code, libraries, tables of names and the allocator's slack of a run; measured, see docs/memory.
+constexpr std::uint64_t kBaseMemory = 24U << 20U;
+
+class Planner {
+ public:
+  Planner(const Config& config, const Model& model, ThreadPool& pool)
+      : config_(config), model_(model), pool_(pool) {
+    for (const Rule& rule : config.rules) rules_.emplace_back(rule);
+    for (const NamePattern& p : config.modules_to_not_convert) not_converted_.emplace_back(p);
+  }
+
+  Plan make() {
+    refuse_activations();
+    plan_.layers = group_layers(model_);
+    plan_.tensors.resize(model_.tensors().size());
+    for (std::size_t l = 0; l < plan_.layers.size(); ++l)
+      for (const std::size_t t : plan_.layers[l].tensors) plan_.tensors[t] = decide(l, t);
+    refuse_name_clashes();
+    add_up();
+    warn_of_unused();
+    return std::move(plan_);
+  }
+
+ private:
+  void refuse_activations() const {
+    std::vector<Problem> problems;
+    for (const Rule& rule : config_.rules) {
+      if (!rule.activation) continue;
+      const PluginUse& use =
+          rule.activation->observer ? *rule.activation->observer : rule.activation->quantizer;
+      problems.push_back({fmt::format("activations can only be observed in a model that runs "
+                                      "(TorchScript); {} holds weights only",
+                                      config_.model_path.filename().string()),
+                          "remove \"activation\" from this rule, or give a TorchScript model",
+                          where(rule.pointer + "/activation", use.position)});
+    }
+    if (!problems.empty()) throw Error(ErrorCode::config, std::move(problems));
+  }
+
+  TensorPlan decide(std::size_t layer_index, std::size_t tensor_index) {
+    const Layer& layer = plan_.layers[layer_index];
+    const TensorInfo& tensor = model_.tensors()[tensor_index];
+    TensorPlan plan;
+    plan.tensor = tensor_index;
+    plan.layer = layer_index;
+    plan.layer_params = layer.params;
+    plan.bits = DETENT_DTYPE_BITS(tensor.dtype);
+    plan.bytes_before = plan.bytes_after = tensor.nbytes;
+    const Rule* rule = first_match(layer, tensor, plan);
+    if (rule == nullptr || rule->keep) return plan;
+    if (!rule->weight) {
+      plan.reason = fmt::format("{} says nothing about weights", rule->pointer);
+    } else if (!is_float(tensor.dtype)) {
+      plan.reason = fmt::format("{} is no floating-point type", dtype_name(tensor.dtype));
+    } else {
+      ask_quantizer(layer, tensor, *rule->weight, plan);
+    }
+    return plan;
+  }
+
+  // The rule for this tensor, with plan.rule and plan.reason set; nullptr when it is kept.
+  const Rule* first_match(const Layer& layer, const TensorInfo& tensor, TensorPlan& plan) {
+    const Rule* found = nullptr;
+    bool excluded = false;
+    for (PatternMatcher& p : not_converted_) {
+      if (!names_module(p, layer.name)) continue;
+      excluded = true;
+      plan.reason = fmt::format("modules_to_not_convert names \"{}\"", p.pattern().text);
+    }
+    // Every rule is tried, so that one which is hidden by an earlier rule is not called unused.
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      if (!rules_[i].matches(layer, tensor) || found != nullptr || excluded) continue;
+      found = &rules_[i].rule();
+      plan.rule = static_cast<int>(i);
+      plan.reason = found->keep ? fmt::format("{} keeps it", found->pointer) : found->pointer;
+    }
+    if (excluded) return nullptr;
+    if (found == nullptr) plan.reason = "no rule matches";
+    return found;
+  }
+
+  void ask_quantizer(const Layer& layer, const TensorInfo& tensor, const TensorScheme& scheme,
+                     TensorPlan& plan) {
+    Quantizer quantizer = make_quantizer(scheme, tensor.name, pool_);
+    QuantizerPlan answer = quantizer.plan({tensor.name, tensor.dtype, tensor.shape, layer.name,
+                                           layer.type, tensor.param, layer.params});
+    const std::string& id = scheme.quantizer.plugin->id;
+    for (const QuantizerWarning& w : answer.warnings)
+      plan_.warnings.push_back(
+          {w.code, w.message, {.tensor = tensor.name, .layer = layer.name, .plugin = id}});
+    if (!answer.declined.empty()) {
+      plan.reason = fmt::format("{}: {}", id, answer.declined);
+      return;
+    }
+    refuse_missing_statistics(scheme, answer, tensor);
+    plan.quantize = true;
+    plan.scheme = &scheme;
+    plan.bytes_after = 0;
+    for (const PlannedTensor& output : answer.outputs) {
+      const bool codes = output.name == "qweight";
+      if (codes) plan.bits = DETENT_DTYPE_BITS(output.dtype);
+      plan.stored.push_back({output.name, codes ? tensor.name : tensor.name + "_" + output.name});
+      plan.bytes_after += output.nbytes();
+    }
+    plan.quantizer = std::move(answer);
+  }
+
+  void refuse_missing_statistics(const TensorScheme& scheme, const QuantizerPlan& answer,
+                                 const TensorInfo& tensor) const {
+    const std::string& id = scheme.quantizer.plugin->id;
+    if (scheme.observer && !answer.target) {
+      throw Error(ErrorCode::config,
+                  fmt::format("quantizer \"{}\" takes no parameters from an observer", id),
+                  "remove \"observer\" beside it",
+                  where(scheme.observer->pointer, scheme.observer->position, tensor.name));
+    }
+    for (const std::string& stat : answer.required_stats) {
+      const auto& provides =
+          scheme.observer ? scheme.observer->plugin->provides : std::vector<std::string>{};
+      if (std::find(provides.begin(), provides.end(), stat) != provides.end()) continue;
+      throw Error(ErrorCode::config,
+                  fmt::format("quantizer \"{}\" needs the statistic \"{}\" of \"{}\", which {}", id,
+                              stat, tensor.name,
+                              scheme.observer ? fmt::format("observer \"{}\" does not provide",
+                                                            scheme.observer->plugin->id)
+                                              : "no observer collects"),
+                  "choose an observer that provides it: see `detent plugins list`",
+                  where(scheme.quantizer.pointer, scheme.quantizer.position, tensor.name));
+    }
+  }
+
+  void refuse_name_clashes() const {
+    std::unordered_set<std::string> names;
+    for (const TensorPlan& t : plan_.tensors) {
+      const std::string& original = model_.tensors()[t.tensor].name;
+      std::vector<std::string> stored{original};
+      for (const StoredName& s : t.stored)
+        if (s.name != original) stored.push_back(s.name);
+      for (const std::string& name : stored) {
+        if (names.insert(name).second) continue;
+        throw Error(
+            ErrorCode::config,
+            fmt::format("two tensors of the output would be called \"{}\": the model has one "
+                        "of that name already",
+                        name),
+            "keep the layer, or rename the tensor in the model", {.tensor = original});
+      }
+    }
+  }
+
+  void add_up() {
+    std::uint64_t largest = 0;
+    for (const TensorPlan& t : plan_.tensors) {
+      plan_.bytes_before += t.bytes_before;
+      plan_.bytes_after += t.bytes_after;
+      const std::uint64_t dequantized =
+          t.quantize ? model_.tensors()[t.tensor].numel() * sizeof(float) : 0;
+      // Writing holds the weight, its codes and the values they stand for; validating, the same
+      // again as it was read back.
+      largest = std::max(
+          largest, t.bytes_before + dequantized + 2 * t.bytes_after + t.quantizer.memory_bytes);
+    }
+    plan_.peak_memory_bytes = kBaseMemory + largest;
+  }
+
+  void warn_of_unused() {
+    const bool any = std::any_of(plan_.tensors.begin(), plan_.tensors.end(),
+                                 [](const TensorPlan& t) { return t.quantize; });
+    for (const RuleMatcher& rule : rules_) {
+      const auto patterns = rule.unused_patterns();
+      for (const NamePattern* p : patterns)
+        warn("pattern_matches_nothing",
+             fmt::format("\"{}\" matches nothing in this model", p->text), p->pointer, p->position);
+      if (!rule.used() && patterns.empty())
+        warn("rule_matches_nothing", "this rule matches nothing in this model", rule.rule().pointer,
+             rule.rule().position);
+    }
+    for (const PatternMatcher& p : not_converted_)
+      if (!p.used())
+        warn("pattern_matches_nothing",
+             fmt::format("\"{}\" matches nothing in this model", p.pattern().text),
+             p.pattern().pointer, p.pattern().position);
+    if (!any)
+      warn("nothing_to_quantize", "no tensor of this model is quantized: see `detent plan` for why",
+           "/rules", {});
+  }
+
+  void warn(std::string code, std::string message, const std::string& pointer,
+            json::Position position) {
+    plan_.warnings.push_back({std::move(code), std::move(message), where(pointer, position)});
+  }
+
+  Where where(const std::string& pointer, json::Position position, std::string tensor = {}) const {
+    return {.file = position.line > 0 ? config_.file.string() : "",
+            .line = position.line,
+            .column = position.column,
+            .pointer = pointer,
+            .tensor = std::move(tensor)};
+  }
+
+  const Config& config_;
+  const Model& model_;
+  ThreadPool& pool_;
+  std::vector<RuleMatcher> rules_;
+  std::vector<PatternMatcher> not_converted_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(const Config& config, const Model& model, ThreadPool& pool) {
+  return Planner(config, model, pool).make();
+}
+
+Quantizer make_quantizer(const TensorScheme& scheme, const std::string& tensor, ThreadPool& pool) {
+  return {*scheme.quantizer.plugin,
+          pool,
+          {.params = scheme.quantizer.params, .target = tensor, .role = DETENT_ROLE_WEIGHT}};
+}
+
+}  // namespace detent

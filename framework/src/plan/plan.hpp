@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plan: what happens to every tensor and why. `detent plan` prints it, `run` carries it out.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.hpp"
+#include "config/config.hpp"
+#include "model/model.hpp"
+#include "plan/layers.hpp"
+#include "plugin/instance.hpp"
+
+namespace detent {
+
+struct Warning {
+  std::string code;  // a stable lower-case word: "rule_matches_nothing"
+  std::string message;
+  Where where = {};
+};
+
+struct StoredName {
+  std::string output;  // as the quantizer calls it: "scale"
+  std::string name;    // in the artefact: "fc1.weight_scale"
+};
+
+struct TensorPlan {
+  std::size_t tensor = 0;  // index into Model::tensors()
+  std::size_t layer = 0;   // index into Plan::layers
+  std::uint64_t layer_params = 0;
+  bool quantize = false;
+  std::string reason;                    // why it is kept, or which rule selected it
+  int rule = -1;                         // index; -1: none matched
+  const TensorScheme* scheme = nullptr;  // when quantized; points into the Config
+  QuantizerPlan quantizer;               // when quantized
+  std::vector<StoredName> stored;        // one per output of the quantizer
+  unsigned bits = 0;                     // of a code, or of the dtype that is kept
+  std::uint64_t bytes_before = 0;
+  std::uint64_t bytes_after = 0;
+};
+
+struct Plan {
+  std::vector<Layer> layers;
+  std::vector<TensorPlan> tensors;  // in the order of the model
+  std::vector<Warning> warnings;
+  std::uint64_t bytes_before = 0;
+  std::uint64_t bytes_after = 0;
+  std::uint64_t peak_memory_bytes = 0;  // at most, the program itself included
+};
+
+// Binds rules to tensors. Reads names, shapes and dtypes, no data. The Config's plugins are
+// resolved (check_plugins) and the Config outlives the Plan.
+//
+// Errors  Error{config}: an activation observer for a model that cannot run, two tensors of one
+// name
+//         Error{quantization}: parameters that do not fit a tensor
+//         Error{plugin}: a quantizer broke its contract
+Plan make_plan(const Config& config, const Model& model, ThreadPool& pool);
+
+// The instance that plans, quantizes and dequantizes this tensor.
+Quantizer make_quantizer(const TensorScheme& scheme, const std::string& tensor, ThreadPool& pool);
+
+}  // namespace detent

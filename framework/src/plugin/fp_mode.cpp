@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/fp_mode.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#else
+#include <cfenv>
+#endif
+
+namespace detent {
+
+#if defined(__x86_64__)
+
+namespace {
+constexpr unsigned kControlBits = 0xFFC0;  // of MXCSR; below them are the sticky exception flags
+}  // namespace
+
+std::uint64_t FpMode::read() { return _mm_getcsr() & kControlBits; }
+
+bool FpMode::restore() const {
+  const std::uint64_t now = read();
+  if (now == saved_) return true;
+  const auto flags = static_cast<unsigned>(_mm_getcsr() & ~kControlBits);
+  _mm_setcsr(flags | static_cast<unsigned>(saved_));
+  return false;
+}
+
+#elif defined(__aarch64__)
+
+std::uint64_t FpMode::read() {  // FPCR has no sticky bits; those are in FPSR
+  std::uint64_t value = 0;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(value));
+  return value;
+}
+
+bool FpMode::restore() const {
+  if (read() == saved_) return true;
+  __asm__ volatile("msr fpcr, %0" : : "r"(saved_));
+  return false;
+}
+
+#else  // only the rounding mode is known to the standard library
+
+std::uint64_t FpMode::read() { return static_cast<std::uint64_t>(std::fegetround()); }
+
+bool FpMode::restore() const {
+  if (read() == saved_) return true;
+  std::fesetround(static_cast<int>(saved_));
+  return false;
+}
+
+#endif
+
+}  // namespace detent

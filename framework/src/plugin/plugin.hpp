@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plugin: one descriptor of a loaded library, checked, in the host's own types.
+#pragma once
+#include <cstdint>
+#include <detent/abi.h>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "json/value.hpp"
+
+namespace detent {
+
+enum class PluginKind : std::uint32_t {
+  observer = DETENT_KIND_OBSERVER,
+  quantizer = DETENT_KIND_QUANTIZER,
+  serializer = DETENT_KIND_SERIALIZER,
+  validator = DETENT_KIND_VALIDATOR,
+};
+const char* to_string(PluginKind kind);
+
+class Library;  // the handle; never closed while the process lives
+
+struct Plugin {
+  PluginKind kind;
+  std::string id;
+  std::string version;
+  std::string name;
+  std::string description;
+  std::string vendor;
+  std::string license;
+  json::Value params_schema;  // an object; its keywords are ones that config/schema.hpp knows
+  std::vector<std::string> aliases;
+  std::vector<std::string> provides;
+  std::vector<std::string> requirements;
+  std::uint64_t flags = 0;
+  std::uint32_t state_version = 0;
+
+  std::filesystem::path path;
+  std::string sha256;  // hexadecimal, of the file
+  std::string build;   // of the library
+  std::uint32_t abi_major = 0;
+  std::uint32_t abi_minor = 0;
+  bool builtin = false;
+  std::string origin;       // of its folder, see SearchFolder
+  std::string shadowed_by;  // path of the library whose plugin of this id is used instead; or empty
+
+  std::shared_ptr<const Library> library;
+  const void* vtbl = nullptr;  // detent_<kind>_vtbl
+};
+
+}  // namespace detent

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Registry: every plugin of the search path, and what is wrong with the files that are none.
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "plugin/host.hpp"
+#include "plugin/plugin.hpp"
+#include "plugin/search_path.hpp"
+
+namespace detent {
+
+struct PluginProblem {
+  std::filesystem::path path;
+  std::string reason;
+  // Ids and aliases that cannot be used for this reason, as far as they are known: a file that was
+  // refused before it was loaded has none.
+  std::vector<std::string> names = {};
+};
+
+class Registry {
+ public:
+  // Loads every *.detent.so of the folders, in order; the first of two equal (kind, id) in
+  // different folders wins and the other is listed as shadowed; two in one folder are a problem of
+  // both, and neither can be used, nor can one of that id in a later folder. Never throws for a bad
+  // file: it becomes a problem.
+  //
+  // pins: id or alias -> sha256 in hexadecimal, with or without "sha256:". A file with another hash
+  // that gives one of its plugins a pinned name is never used. It is refused before any of its code
+  // runs when that can be told without running it: when it is called <name>.detent.so, or when the
+  // name has a dot and stands in the file as a text of its own. A file that hides the name from
+  // both is loaded, which may run its constructors, and refused once its descriptors are read.
+  static Registry scan(const std::vector<SearchFolder>& folders,
+                       const std::vector<std::pair<std::string, std::string>>& pins = {});
+
+  const std::vector<Plugin>& plugins() const { return plugins_; }
+  const std::vector<PluginProblem>& problems() const { return problems_; }
+
+  // By id, then by alias, both normalised; of two with one alias the first in the search path, none
+  // when they are in one folder. nullptr when there is none.
+  const Plugin* find(PluginKind kind, std::string_view name) const;
+
+  // As find, but explains: Error{config} "unknown observer ..." with the nearest name and the
+  // installed ids; Error{plugin} when the name was there but its library was refused or ambiguous.
+  const Plugin& get(PluginKind kind, std::string_view name) const;
+
+  // "auto": the observer whose `provides` has "auto:KEY" for a KEY among the given parameters, else
+  // the one with "auto:". Error{config} when parameters of two observers are given.
+  const Plugin& choose_observer(const json::Object& params) const;
+
+  // What the plugins log and the memory they keep, while the registry or an instance lives.
+  HostServices& services() const { return *services_; }
+
+ private:
+  std::vector<const Plugin*> candidates(PluginKind kind, std::string_view name) const;
+  [[noreturn]] void throw_not_found(PluginKind kind, std::string_view name) const;
+
+  std::shared_ptr<HostServices> services_ = std::make_shared<HostServices>();
+  std::vector<Plugin> plugins_;
+  std::vector<PluginProblem> problems_;
+};
+
+}  // namespace detent

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/search_path.hpp"
+
+#include <cstdlib>
+#include <string_view>
+#include <system_error>
+
+namespace detent {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A name without a folder would be searched for in the system's library folders.
+fs::path full_path(const fs::path& path) {
+  std::error_code ec;
+  const fs::path full = fs::absolute(path, ec);
+  return (ec ? path : full).lexically_normal();
+}
+
+// nullptr in a process with raised privileges: its environment is another user's.
+std::string_view trusted_environment(const char* name) {
+  const char* value = ::secure_getenv(name);
+  return value != nullptr ? value : "";
+}
+
+void add_environment(std::vector<SearchFolder>& out) {
+  std::string_view rest = trusted_environment("DETENT_PLUGIN_PATH");
+  while (!rest.empty()) {
+    const std::size_t end = rest.find(':');
+    const std::string_view one = rest.substr(0, end);
+    if (!one.empty()) out.push_back({full_path(one), "DETENT_PLUGIN_PATH", false});
+    rest = end == std::string_view::npos ? "" : rest.substr(end + 1);
+  }
+}
+
+void add_user(std::vector<SearchFolder>& out) {
+  fs::path data = trusted_environment("XDG_DATA_HOME");
+  if (!data.is_absolute()) {  // the XDG specification: relative paths are to be ignored
+    const fs::path home = trusted_environment("HOME");
+    if (!home.is_absolute()) return;
+    data = home / ".local/share";
+  }
+  out.push_back({data / "detent/plugins", "user", false});
+}
+
+void add_installation(std::vector<SearchFolder>& out) {
+  std::error_code ec;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ec);
+  if (ec) return;
+  const fs::path prefix = program.parent_path().parent_path();
+  // DETENT_LIBDIR: where CMake installs libraries, "lib64" or "lib/x86_64-linux-gnu".
+  const fs::path installed = prefix / DETENT_LIBDIR / "detent/plugins";
+  const fs::path usual = prefix / "lib/detent/plugins";
+  out.push_back({installed.lexically_normal(), "installation", true});
+  if (usual != installed) out.push_back({usual.lexically_normal(), "installation", true});
+}
+
+}  // namespace
+
+std::vector<SearchFolder> plugin_search_path(const std::vector<fs::path>& configured,
+                                             const std::vector<fs::path>& command_line) {
+  std::vector<SearchFolder> out;
+  for (const fs::path& path : configured) out.push_back({full_path(path), "configuration", false});
+  for (const fs::path& path : command_line)
+    out.push_back({full_path(path), "--plugin-path", false});
+  add_environment(out);
+  add_user(out);
+  add_installation(out);
+  return out;
+}
+
+}  // namespace detent

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "plugin/instance_core.hpp"
+#include "plugin/output_folder.hpp"
+
+namespace detent {
+
+struct Serializer::Impl {
+  using Vtbl = detent_serializer_vtbl;
+
+  Impl(const Plugin& plugin, ThreadPool& pool, const InstanceConfig& config)
+      : core(plugin, PluginKind::serializer, pool, config),
+        handle(core.create<detent_serializer, Vtbl>(config)) {}
+  ~Impl() {
+    abort();
+    core.destroy<Vtbl>(handle);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  const Vtbl& vtbl() const { return core.vtbl<Vtbl>(); }
+
+  // A serializer that could not write says only that: the folder knows the file and the reason.
+  void call(const PluginCall& site, const Operation& operation,
+            const std::function<std::int32_t(const detent_call*)>& function) const {
+    try {
+      core.call_on(site, operation, function);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::io || output == nullptr || output->failure().empty()) throw;
+      throw Error(ErrorCode::io, output->failure(), "", e.problems()[0].where);
+    }
+  }
+
+  void abort() noexcept {
+    if (!writing) return;
+    writing = false;
+    try {
+      vtbl().abort(handle);
+    } catch (...) {
+      // abort never fails; what a broken one throws is dropped.
+    }
+  }
+
+  void check_writing() const {
+    if (!writing) throw Error(ErrorCode::unexpected, "a serializer is used before begin");
+  }
+
+  InstanceCore core;
+  detent_serializer* handle;
+  std::unique_ptr<OutputFolder>
+      output;            // outlives the plugin's use of it; discards what is not finished
+  bool writing = false;  // begun, neither finished nor aborted
+};
+
+Serializer::Serializer(const Plugin& plugin, ThreadPool& pool, const InstanceConfig& config)
+    : impl_(std::make_unique<Impl>(plugin, pool, config)) {}
+Serializer::~Serializer() = default;
+Serializer::Serializer(Serializer&&) noexcept = default;
+
+void Serializer::begin(const std::filesystem::path& folder, const std::string& name) {
+  impl_->abort();
+  impl_->output = std::make_unique<OutputFolder>(folder);
+  impl_->writing = true;
+  impl_->call(impl_->core.site(), {"begin"}, [&](const detent_call* c) {
+    return impl_->vtbl().begin(impl_->handle, c, impl_->output->c(), name.c_str());
+  });
+}
+
+void Serializer::declare(const PlannedTensor& tensor) {
+  impl_->check_writing();
+  const detent_tensor_spec spec{tensor.name.c_str(),
+                                tensor.shape.empty() ? nullptr : tensor.shape.data(),
+                                static_cast<std::int32_t>(tensor.shape.size()), tensor.dtype};
+  impl_->call(impl_->core.site_on(tensor.name), {"declare"},
+              [&](const detent_call* c) { return impl_->vtbl().declare(impl_->handle, c, &spec); });
+}
+
+void Serializer::set_metadata(const std::string& key, const std::string& value_json) {
+  impl_->check_writing();
+  impl_->call(impl_->core.site(), {"set_metadata"}, [&](const detent_call* c) {
+    return impl_->vtbl().set_metadata(impl_->handle, c, key.c_str(), value_json.c_str());
+  });
+}
+
+void Serializer::add_tensor(const std::string& name, const detent_tensor& tensor) {
+  impl_->check_writing();
+  impl_->call(impl_->core.site_on(name), {"add_tensor"}, [&](const detent_call* c) {
+    return impl_->vtbl().add_tensor(impl_->handle, c, name.c_str(), &tensor);
+  });
+}
+
+std::vector<std::string> Serializer::finish() {
+  impl_->check_writing();
+  impl_->writing = false;  // begin is followed by one of finish and abort, also when finish fails
+  impl_->call(impl_->core.site(), {"finish"},
+              [&](const detent_call* c) { return impl_->vtbl().finish(impl_->handle, c); });
+  return impl_->output->finish();
+}
+
+}  // namespace detent

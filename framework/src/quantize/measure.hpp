@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the host measures itself: values that are not finite, and the error of a quantization.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <detent/abi/base.h>
+#include <span>
+
+#include "base/thread_pool.hpp"
+
+namespace detent {
+
+struct NonFinite {
+  std::uint64_t count = 0;
+  std::uint64_t first = 0;  // index of the first one, in elements
+};
+
+// data: elements of a floating-point dtype, compact. 0 for another dtype.
+NonFinite count_non_finite(detent_dtype dtype, std::span<const std::byte> data, ThreadPool& pool);
+
+struct QuantizationError {
+  double signal = 0;  // sum of x^2
+  double noise = 0;   // sum of (x - x')^2
+  double max_abs_error = 0;
+
+  // 10 log10(signal / noise), relative, no floor; +inf when equal; -inf when noise but no signal.
+  double sqnr_db() const;
+};
+
+// Sums of float64 over blocks of fixed size, added in their order: the same bits for any number of
+// threads. original: compact, floating-point; dequantized: as many float32.
+QuantizationError measure_error(detent_dtype dtype, std::span<const std::byte> original,
+                                std::span<const float> dequantized, ThreadPool& pool);
+
+}  // namespace detent

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/quantize_tensor.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+
+#include "json/parse.hpp"
+#include "quantize/measure.hpp"
+
+namespace detent {
+namespace {
+
+void refuse_non_finite(const TensorInfo& info, const HostTensor& weight, ThreadPool& pool) {
+  const NonFinite found = count_non_finite(info.dtype, weight.bytes(), pool);
+  if (found.count == 0) return;
+  throw Error(
+      ErrorCode::quantization,
+      fmt::format("\"{}\" holds {} value{} that {} not finite (NaN or Inf), the first at "
+                  "element {}",
+                  info.name, found.count, found.count == 1 ? "" : "s",
+                  found.count == 1 ? "is" : "are", found.first),
+      fmt::format("repair the model, or keep it: {{\"match\": {{\"name\": {}}}, \"keep\": true}}",
+                  json::quote(info.name)),
+      {.tensor = info.name, .layer = info.layer});
+}
+
+// Scale and zero point of the rule's observer, which has seen the weight.
+void observe(const TensorScheme& scheme, const QuantTarget& target, const TensorInfo& info,
+             const HostTensor& weight, ThreadPool& pool, TensorStore& stats,
+             const std::vector<std::string>& required) {
+  Observer observer(*scheme.observer->plugin, pool,
+                    {.params = scheme.observer->params,
+                     .target = info.name,
+                     .role = DETENT_ROLE_WEIGHT,
+                     .qspec = &target});
+  observer.observe(weight.read_only());
+  observer.compute_qparams(target, stats);
+  for (const std::string& stat : required) observer.compute_stat(stat, stats);
+}
+
+std::optional<ScaleSummary> summarize_scales(const TensorStore& out) {
+  const HostTensor* scale = out.find("scale");
+  if (scale == nullptr || scale->dtype() != DETENT_F32 || scale->numel() == 0) return std::nullopt;
+  std::vector<float> values(scale->numel());
+  std::memcpy(values.data(), scale->bytes().data(), values.size() * sizeof(float));
+  double sum = 0;
+  for (const float v : values) sum += v;
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return ScaleSummary{*low, *high, sum / static_cast<double>(values.size()), values.size()};
+}
+
+std::uint64_t count_from_meta(const TensorStore& out, const char* key) {
+  std::uint64_t n = 0;
+  if (const std::string* text = out.meta(key)) json::parse(*text).to_uint(&n);
+  return n;
+}
+
+}  // namespace
+
+TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
+                             const HostTensor& weight, ThreadPool& pool, TensorStore& out) {
+  refuse_non_finite(info, weight, pool);
+  TensorStore stats;
+  if (plan.scheme->observer)
+    observe(*plan.scheme, *plan.quantizer.target, info, weight, pool, stats,
+            plan.quantizer.required_stats);
+  Quantizer quantizer = make_quantizer(*plan.scheme, info.name, pool);
+  quantizer.plan(
+      {info.name, info.dtype, info.shape, info.layer, info.type, info.param, plan.layer_params});
+  quantizer.quantize(weight.read_only(), stats, out);
+
+  HostTensor back(info.name, DETENT_F32, info.shape);
+  quantizer.dequantize(out, back.view());
+  std::span<const float> values(reinterpret_cast<const float*>(back.bytes().data()), back.numel());
+  const QuantizationError error = measure_error(info.dtype, weight.bytes(), values, pool);
+  return {error.sqnr_db(), error.max_abs_error, summarize_scales(out),
+          count_from_meta(out, "overflow_count")};
+}
+
+}  // namespace detent

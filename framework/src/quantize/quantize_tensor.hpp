@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// One tensor through its observer and quantizer, and what came of it.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.hpp"
+#include "model/model.hpp"
+#include "plan/plan.hpp"
+
+namespace detent {
+
+// The scales that were stored, over all channels or groups.
+struct ScaleSummary {
+  double min = 0;
+  double max = 0;
+  double mean = 0;
+  std::uint64_t count = 0;
+};
+
+struct TensorResult {
+  double sqnr_db = 0;
+  double max_abs_error = 0;
+  std::optional<ScaleSummary> scale;  // none for casts
+  std::uint64_t overflows = 0;        // values beyond the target's range, as the quantizer counted
+};
+
+// Quantizes `weight` into `out` as planned, dequantizes it again and measures the error.
+//
+// Errors  Error{quantization}: values that are not finite, a refusal; Error{plugin}: a broken
+//         contract. Each names the tensor and the plugin.
+TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
+                             const HostTensor& weight, ThreadPool& pool, TensorStore& out);
+
+}  // namespace detent

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/html.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "base/text.hpp"
+#include "report/html_page.hpp"
+
+namespace detent {
+namespace {
+
+// Reading a report that may lack anything.
+std::string text_at(const json::Value& v, const char* pointer) {
+  const json::Value* found = v.at_pointer(pointer);
+  return found != nullptr && found->if_string() != nullptr ? *found->if_string() : "";
+}
+
+std::optional<double> number_at(const json::Value& v, const char* pointer) {
+  const json::Value* found = v.at_pointer(pointer);
+  if (found == nullptr) return std::nullopt;
+  double n = 0;
+  if (found->to_double(&n)) return n;
+  if (found->if_string() != nullptr && *found->if_string() == "inf")
+    return std::numeric_limits<double>::infinity();
+  return std::nullopt;
+}
+
+const json::Array& list_at(const json::Value& v, const char* pointer) {
+  static const json::Array kNone;
+  const json::Value* found = v.at_pointer(pointer);
+  return found != nullptr && found->if_array() != nullptr ? *found->if_array() : kNone;
+}
+
+std::string bytes_at(const json::Value& v, const char* pointer) {
+  const auto n = number_at(v, pointer);
+  return n && *n >= 0 && *n < 1e18 ? human_bytes(static_cast<std::uint64_t>(*n)) : "";
+}
+
+std::string db_text(const std::optional<double>& db) {
+  if (!db) return "";
+  return std::isinf(*db) ? "exact" : fmt::format("{:.2f}", *db);
+}
+
+const char* quality(const std::optional<double>& db) {
+  if (!db) return "";
+  return *db < 10 ? "poor" : *db < 20 ? "fair" : "good";
+}
+
+std::string tile(const std::string& value, const std::string& label) {
+  return fmt::format("<div class=\"tile\"><b>{}</b>{}</div>\n", html_escape(value),
+                     html_escape(label));
+}
+
+std::string tiles(const json::Value& report) {
+  const auto ratio = number_at(report, "/totals/ratio");
+  const std::size_t selected = list_at(report, "/selected").size();
+  const std::size_t skipped = list_at(report, "/skipped").size();
+  const json::Value* passed = report.at_pointer("/validation/passed");
+  const bool valid = passed != nullptr && passed->if_bool() != nullptr && *passed->if_bool();
+  const bool judged = !list_at(report, "/validation/validators").empty();
+  return "<div class=\"tiles\">\n" +
+         tile(fmt::format("{} \xE2\x86\x92 {}", bytes_at(report, "/totals/bytes_before"),
+                          bytes_at(report, "/totals/bytes_after")),
+              "tensor data") +
+         tile(ratio ? fmt::format("{:.2f}x", *ratio) : "", "smaller") +
+         tile(db_text(number_at(report, "/totals/sqnr_db_mean")) + " dB",
+              "mean SQNR of the weights") +
+         tile(db_text(number_at(report, "/totals/sqnr_db_min")) + " dB", "lowest SQNR") +
+         tile(fmt::format("{} of {}", selected, selected + skipped), "layers quantized") +
+         tile(!judged ? "not asked for"
+              : valid ? "passed"
+                      : "failed",
+              "validation") +
+         "</div>\n";
+}
+
+// The quantized layers' SQNR as bars, worst first, with the gates at 10 and 20 dB.
+std::string sqnr_chart(const json::Value& report) {
+  struct Bar {
+    std::string name;
+    double db;
+  };
+  std::vector<Bar> bars;
+  for (const json::Value& layer : list_at(report, "/layers"))
+    if (const auto db = number_at(layer, "/sqnr_db"); db && std::isfinite(*db))
+      bars.push_back({text_at(layer, "/name"), *db});
+  if (bars.empty()) return "";
+  std::stable_sort(bars.begin(), bars.end(),
+                   [](const Bar& a, const Bar& b) { return a.db < b.db; });
+  constexpr std::size_t kMost = 60;
+  const std::size_t shown = std::min(bars.size(), kMost);
+  const double widest = std::max(60.0, bars.back().db);
+  const auto x = [&](double db) { return 330 + std::max(0.0, db) / widest * 590; };
+  std::string svg = fmt::format(
+      "<svg viewBox=\"0 0 1000 {}\" role=\"img\" aria-label=\"SQNR of each "
+      "quantized layer, worst first\">\n",
+      24 + 18 * shown);
+  for (const double gate : {10.0, 20.0, 40.0})
+    svg += fmt::format(
+        "<line class=\"{}\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"0\" y2=\"{}\"/><text "
+        "x=\"{:.1f}\" y=\"{}\">{:.0f} dB</text>\n",
+        gate < 30 ? "gate" : "axis", x(gate), x(gate), 6 + 18 * shown, x(gate) - 14,
+        20 + 18 * shown, gate);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const std::string& name = bars[i].name;
+    const std::string label = name.size() > 44 ? "..." + name.substr(name.size() - 41) : name;
+    svg += fmt::format(
+        "<g><title>{}: {:.2f} dB</title><text x=\"320\" y=\"{}\" text-anchor=\"end\">{}</text>"
+        "<rect class=\"bar\" x=\"330\" y=\"{}\" height=\"13\" width=\"{:.1f}\" rx=\"2\"/>"
+        "<text x=\"{:.1f}\" y=\"{}\">{:.1f}</text></g>\n",
+        html_escape(name), bars[i].db, 13 + 18 * i, html_escape(label), 2 + 18 * i,
+        x(bars[i].db) - 330, x(bars[i].db) + 6, 13 + 18 * i, bars[i].db);
+  }
+  svg += "</svg>\n";
+  if (bars.size() > shown)
+    svg += fmt::format("<p class=\"soft\">The {} worst of {} layers; the table has all.</p>\n",
+                       shown, bars.size());
+  return "<h2>Error of the weights, worst layer first</h2>\n" + svg;
+}
+
+std::string layer_row(const json::Value& layer) {
+  const auto db = number_at(layer, "/sqnr_db");
+  const auto error = number_at(layer, "/max_abs_error");
+  const auto bits = number_at(layer, "/bits");
+  const bool quantized = text_at(layer, "/action") == "quantize";
+  const std::string observer = text_at(layer, "/observer");
+  std::string what = quantized ? text_at(layer, "/quantizer") : "kept";
+  if (!observer.empty()) what += " < " + observer;
+  return fmt::format(
+      "<tr class=\"{}\"><td class=\"name\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td>"
+      "<td class=\"n {}\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
+      "class=\"n\">{}</td><td>{}</td></tr>\n",
+      quantized ? "quantized" : "kept", html_escape(text_at(layer, "/name")),
+      html_escape(text_at(layer, "/type")), html_escape(what),
+      bits ? fmt::format("{:.0f}", *bits) : "", quality(db), db_text(db),
+      error ? fmt::format("{:.3g}", *error) : "", bytes_at(layer, "/bytes_before"),
+      bytes_at(layer, "/bytes_after"), html_escape(text_at(layer, "/reason")));
+}
+
+constexpr std::string_view kFilter = R"js(<script>
+const box = document.getElementById("filter");
+box.addEventListener("input", () => {
+  const wanted = box.value.toLowerCase();
+  for (const row of document.querySelectorAll("#layers tbody tr"))
+    row.hidden = !row.textContent.toLowerCase().includes(wanted);
+});
+</script>
+)js";
+
+std::string layer_table(const json::Value& report) {
+  std::string rows;
+  for (const json::Value& layer : list_at(report, "/layers")) rows += layer_row(layer);
+  return "<h2>Layers</h2>\n<input id=\"filter\" type=\"search\" placeholder=\"filter by name, "
+         "type, "
+         "plugin, reason\" aria-label=\"filter the layers\">\n<div class=\"wide\"><table "
+         "id=\"layers\"><thead><tr>"
+         "<th>layer</th><th>type</th><th>what was done</th><th class=\"n\">bits</th><th "
+         "class=\"n\">SQNR dB</th>"
+         "<th class=\"n\">max error</th><th class=\"n\">before</th><th "
+         "class=\"n\">after</th><th>why</th></tr></thead>\n<tbody>\n" +
+         rows + "</tbody></table></div>\n" + std::string(kFilter);
+}
+
+std::string findings(const json::Value& report) {
+  std::string rows;
+  for (const json::Value& w : list_at(report, "/warnings"))
+    rows +=
+        fmt::format("<tr><td class=\"fair\">warning</td><td><code>{}</code></td><td>{}</td></tr>\n",
+                    html_escape(text_at(w, "/code")), html_escape(text_at(w, "/message")));
+  for (const json::Value& f : list_at(report, "/validation/findings")) {
+    const std::string severity = text_at(f, "/severity");
+    if (severity != "fail") continue;  // warnings stand above already, facts in the table
+    rows += fmt::format(
+        "<tr><td class=\"poor\">failed</td><td><code>{}</code></td><td>{} {}</td></tr>\n",
+        html_escape(text_at(f, "/validator")), html_escape(text_at(f, "/tensor")),
+        html_escape(text_at(f, "/message")));
+  }
+  if (rows.empty()) return "<h2>Warnings</h2>\n<p class=\"soft\">None.</p>\n";
+  return "<h2>Warnings</h2>\n<div class=\"wide\"><table>" + rows + "</table></div>\n";
+}
+
+std::string provenance(const json::Value& report) {
+  std::string rows;
+  const auto row = [&rows](const std::string& what, const std::string& value,
+                           const std::string& digest) {
+    rows += fmt::format("<tr><td>{}</td><td class=\"name\">{}</td><td><code>{}</code></td></tr>\n",
+                        html_escape(what), html_escape(value), html_escape(digest));
+  };
+  for (const json::Value& i : list_at(report, "/provenance/inputs"))
+    row("input", text_at(i, "/path"), text_at(i, "/digest"));
+  for (const json::Value& o : list_at(report, "/outputs"))
+    row("output, " + bytes_at(o, "/bytes"), text_at(o, "/path"), text_at(o, "/digest"));
+  for (const json::Value& p : list_at(report, "/provenance/plugins"))
+    row(text_at(p, "/kind"), text_at(p, "/id") + " " + text_at(p, "/version"),
+        "sha256:" + text_at(p, "/sha256"));
+  for (const json::Value& t : list_at(report, "/timings"))
+    row("time", text_at(t, "/stage"),
+        fmt::format("{:.3f} s", number_at(t, "/seconds").value_or(0)));
+  row("memory", "peak", bytes_at(report, "/peak_memory_bytes"));
+  return "<h2>Provenance</h2>\n<div class=\"wide\"><table>" + rows + "</table></div>\n";
+}
+
+}  // namespace
+
+std::string report_to_html(const json::Value& report) {
+  const std::string version = text_at(report, "/provenance/detent");
+  std::string body = "<h1>Quantization report</h1>\n";
+  body += fmt::format("<p class=\"soft\">detent {}, status {}, plugin isolation {}</p>\n",
+                      html_escape(version), html_escape(text_at(report, "/status")),
+                      html_escape(text_at(report, "/provenance/isolation")));
+  body += tiles(report) + sqnr_chart(report) + findings(report) + layer_table(report) +
+          provenance(report);
+  if (const json::Value* config = report.at_pointer("/config/value"))
+    body += "<h2>Effective configuration</h2>\n<pre>" + html_escape_lines(json::dump(*config, 2)) +
+            "</pre>\n";
+  return html_page("Quantization report", body);
+}
+
+}  // namespace detent

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/layer_rows.hpp"
+
+#include <algorithm>
+
+namespace detent {
+namespace {
+
+// The tensor that speaks for the layer: a quantized one before a kept one, then the largest.
+bool speaks_before(const TensorPlan& a, const TensorPlan& b) {
+  if (a.quantize != b.quantize) return a.quantize;
+  return a.bytes_before > b.bytes_before;
+}
+
+void add_result(LayerRow& row, const TensorResult& result, bool speaker) {
+  row.sqnr_db = std::min(row.sqnr_db.value_or(result.sqnr_db), result.sqnr_db);
+  row.max_abs_error = std::max(row.max_abs_error.value_or(0), result.max_abs_error);
+  if (speaker) row.scale = result.scale;
+}
+
+}  // namespace
+
+std::vector<LayerRow> layer_rows(const Plan& plan, const Model& model,
+                                 const std::map<std::size_t, TensorResult>& results) {
+  std::vector<LayerRow> rows;
+  for (const Layer& layer : plan.layers) {
+    const std::size_t speaker = *std::min_element(
+        layer.tensors.begin(), layer.tensors.end(), [&](std::size_t a, std::size_t b) {
+          return speaks_before(plan.tensors[a], plan.tensors[b]);
+        });
+    const TensorPlan& main = plan.tensors[speaker];
+    LayerRow row;
+    row.name = layer.name;
+    row.type = layer.type;
+    row.params = layer.params;
+    row.quantized = main.quantize;
+    row.reason = main.reason;
+    row.bits = main.bits;
+    if (main.quantize) {
+      row.quantizer = main.scheme->quantizer.plugin->id;
+      if (main.scheme->observer) row.observer = main.scheme->observer->plugin->id;
+    }
+    for (const std::size_t t : layer.tensors) {
+      row.bytes_before += plan.tensors[t].bytes_before;
+      row.bytes_after += plan.tensors[t].bytes_after;
+      row.tensors.push_back(model.tensors()[t].name);
+      if (const auto it = results.find(t); it != results.end())
+        add_result(row, it->second, t == speaker);
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace detent

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// LayerRow: the tensors of a layer summed up, for tables and the report.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "run/run.hpp"
+
+namespace detent {
+
+struct LayerRow {
+  std::string name;
+  std::string type;
+  bool quantized = false;  // at least one of its tensors is
+  std::string reason;      // of its largest tensor
+  unsigned bits = 0;       // of the tensor that decides the row: the largest quantized, or largest
+  std::string quantizer;
+  std::string observer;
+  std::uint64_t bytes_before = 0;
+  std::uint64_t bytes_after = 0;
+  std::uint64_t params = 0;
+  std::optional<double> sqnr_db;  // the lowest of its quantized tensors
+  std::optional<double> max_abs_error;
+  std::optional<ScaleSummary> scale;
+  std::vector<std::string> tensors;
+};
+
+// results may be empty: a plan alone.
+std::vector<LayerRow> layer_rows(const Plan& plan, const Model& model,
+                                 const std::map<std::size_t, TensorResult>& results);
+
+}  // namespace detent

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/dtype.hpp"
+#include "report/report.hpp"
+
+namespace detent {
+
+json::Value to_json(const Where& w) {
+  json::Object o;
+  const auto set = [&](const char* key, const std::string& text) {
+    if (!text.empty()) o.set(key, text);
+  };
+  set("file", w.file);
+  if (w.line > 0) o.set("line", w.line), o.set("column", w.column);
+  set("pointer", w.pointer);
+  set("tensor", w.tensor);
+  set("layer", w.layer);
+  set("plugin", w.plugin);
+  return o;
+}
+
+json::Value to_json(const Warning& w) {
+  return json::Object{{"code", w.code}, {"message", w.message}, {"where", to_json(w.where)}};
+}
+
+namespace {
+
+json::Value plugin_id(const PluginUse* use) {
+  return use != nullptr ? json::Value(use->plugin->id) : json::Value();
+}
+
+json::Value tensor_to_json(const TensorPlan& t, const Plan& plan, const Model& model) {
+  const TensorInfo& info = model.tensors()[t.tensor];
+  const TensorScheme* s = t.scheme;
+  return json::Object{
+      {"name", info.name},
+      {"layer", info.layer},
+      {"type", plan.layers[t.layer].type},
+      {"dtype", dtype_name(info.dtype)},
+      {"shape", json::Array(info.shape.begin(), info.shape.end())},
+      {"action", t.quantize ? "quantize" : "keep"},
+      {"reason", t.reason},
+      {"rule", t.rule >= 0 ? json::Value(t.rule) : json::Value()},
+      {"quantizer", plugin_id(s != nullptr ? &s->quantizer : nullptr)},
+      {"observer", plugin_id(s != nullptr && s->observer ? &*s->observer : nullptr)},
+      {"bits", static_cast<int>(t.bits)},
+      {"bytes_before", t.bytes_before},
+      {"bytes_after", t.bytes_after}};
+}
+
+}  // namespace
+
+json::Value plan_to_json(const Plan& plan, const Model& model) {
+  json::Array tensors;
+  std::uint64_t quantized = 0;
+  for (const TensorPlan& t : plan.tensors) {
+    tensors.push_back(tensor_to_json(t, plan, model));
+    quantized += t.quantize ? 1 : 0;
+  }
+  json::Array warnings;
+  for (const Warning& w : plan.warnings) warnings.push_back(to_json(w));
+  const double ratio = plan.bytes_after == 0 ? 1.0
+                                             : static_cast<double>(plan.bytes_before) /
+                                                   static_cast<double>(plan.bytes_after);
+  return json::Object{{"tensors", std::move(tensors)},
+                      {"totals", json::Object{{"tensors", plan.tensors.size()},
+                                              {"quantized", quantized},
+                                              {"bytes_before", plan.bytes_before},
+                                              {"bytes_after", plan.bytes_after},
+                                              {"ratio", ratio}}},
+                      {"peak_memory_bytes", plan.peak_memory_bytes},
+                      {"warnings", std::move(warnings)}};
+}
+
+}  // namespace detent

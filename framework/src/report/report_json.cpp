@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+#include <set>
+
+#include "base/version.hpp"
+#include "report/layer_rows.hpp"
+#include "report/report.hpp"
+
+namespace detent {
+namespace {
+
+json::Value optional_number(const std::optional<double>& v) {
+  return v ? json::number(*v) : json::Value();
+}
+
+json::Value optional_text(const std::string& text) {
+  return text.empty() ? json::Value() : json::Value(text);
+}
+
+json::Value layer_to_json(const LayerRow& row) {
+  json::Object o{{"name", row.name},
+                 {"type", row.type},
+                 {"action", row.quantized ? "quantize" : "keep"},
+                 {"reason", row.reason},
+                 {"bits", static_cast<int>(row.bits)},
+                 {"quantizer", optional_text(row.quantizer)},
+                 {"observer", optional_text(row.observer)},
+                 {"params", row.params},
+                 {"sqnr_db", optional_number(row.sqnr_db)},
+                 {"max_abs_error", optional_number(row.max_abs_error)},
+                 {"bytes_before", row.bytes_before},
+                 {"bytes_after", row.bytes_after},
+                 // A weight that holds any is refused, so a run that ends has none.
+                 {"non_finite", row.quantized ? json::Value(0) : json::Value()}};
+  if (row.scale)
+    o.set("scale", json::Object{{"min", row.scale->min},
+                                {"max", row.scale->max},
+                                {"mean", row.scale->mean},
+                                {"count", row.scale->count}});
+  o.set("tensors", json::Array(row.tensors.begin(), row.tensors.end()));
+  return o;
+}
+
+json::Value totals(const RunFacts& facts) {
+  double sum = 0;
+  double lowest = std::numeric_limits<double>::infinity();
+  for (const auto& [index, result] : facts.results) {
+    sum += result.sqnr_db;
+    lowest = std::min(lowest, result.sqnr_db);
+  }
+  const bool any = !facts.results.empty();
+  const Plan& plan = facts.plan;
+  const double ratio = plan.bytes_after == 0 ? 1.0
+                                             : static_cast<double>(plan.bytes_before) /
+                                                   static_cast<double>(plan.bytes_after);
+  return json::Object{
+      {"tensors", plan.tensors.size()},
+      {"quantized", facts.results.size()},
+      {"bytes_before", plan.bytes_before},
+      {"bytes_after", plan.bytes_after},
+      {"ratio", ratio},
+      {"sqnr_db_mean",
+       any ? json::number(sum / static_cast<double>(facts.results.size())) : json::Value()},
+      {"sqnr_db_min", any ? json::number(lowest) : json::Value()}};
+}
+
+json::Value plugins_used(const RunFacts& facts) {
+  std::set<const Plugin*> used;
+  for (const TensorPlan& t : facts.plan.tensors) {
+    if (!t.quantize) continue;
+    used.insert(t.scheme->quantizer.plugin);
+    if (t.scheme->observer) used.insert(t.scheme->observer->plugin);
+  }
+  for (const Output& o : facts.config->outputs) used.insert(o.serializer.plugin);
+  for (const PluginUse& v : facts.config->validators) used.insert(v.plugin);
+  std::map<std::string, const Plugin*> by_name;
+  for (const Plugin* p : used) by_name[fmt::format("{} {}", to_string(p->kind), p->id)] = p;
+  json::Array list;
+  for (const auto& [name, p] : by_name)
+    list.push_back(json::Object{{"id", p->id},
+                                {"kind", to_string(p->kind)},
+                                {"version", p->version},
+                                {"vendor", p->vendor},
+                                {"build", p->build},
+                                {"path", p->path.string()},
+                                {"origin", p->origin},
+                                {"sha256", p->sha256}});
+  return list;
+}
+
+json::Value provenance(const RunFacts& facts) {
+  json::Array inputs;
+  for (const FileDigest& f : facts.inputs)
+    inputs.push_back(json::Object{{"path", f.path.string()}, {"digest", f.digest}});
+  return json::Object{{"detent", kVersion},
+                      {"sdk_abi", fmt::format("{}.{}", DETENT_ABI_MAJOR, DETENT_ABI_MINOR)},
+                      {"inputs", std::move(inputs)},
+                      {"plugins", plugins_used(facts)},
+                      {"isolation", "none"},
+                      {"threads", static_cast<std::int64_t>(facts.threads)}};
+}
+
+json::Value validation(const RunFacts& facts) {
+  json::Array ids;
+  for (const PluginUse& v : facts.config->validators) ids.push_back(v.plugin->id);
+  json::Array findings;
+  for (const Finding& f : facts.validation.findings) findings.push_back(to_json(f));
+  return json::Object{{"validators", std::move(ids)},
+                      {"passed", facts.validation.passed()},
+                      {"findings", std::move(findings)}};
+}
+
+template <class List, class F>
+json::Array list_of(const List& items, F&& to) {
+  json::Array list;
+  for (const auto& item : items) list.push_back(to(item));
+  return list;
+}
+
+}  // namespace
+
+json::Value to_json(const Finding& f) {
+  static constexpr const char* kSeverities[] = {"info", "warn", "fail"};
+  json::Object o{{"validator", f.validator},
+                 {"severity", kSeverities[std::min(std::max(f.severity, 0), 2)]},
+                 {"metric", f.metric},
+                 {"value", json::number(f.value)}};
+  if (!std::isnan(f.threshold)) o.set("threshold", json::number(f.threshold));
+  if (!f.target.empty()) o.set("tensor", f.target);
+  if (!f.message.empty()) o.set("message", f.message);
+  return o;
+}
+
+json::Value report_to_json(const RunFacts& facts) {
+  json::Array layers;
+  json::Array selected;
+  json::Array skipped;
+  for (const LayerRow& row : layer_rows(facts.plan, *facts.model, facts.results)) {
+    layers.push_back(layer_to_json(row));
+    if (row.quantized)
+      selected.push_back(row.name);
+    else
+      skipped.push_back(json::Object{{"name", row.name}, {"reason", row.reason}});
+  }
+  json::Object report{
+      {"schema_version", kReportSchemaVersion},
+      {"status", "success"},
+      {"totals", totals(facts)},
+      {"layers", std::move(layers)},
+      {"selected", std::move(selected)},
+      {"skipped", std::move(skipped)},
+      {"validation", validation(facts)},
+      {"warnings", list_of(facts.warnings, [](const Warning& w) { return to_json(w); })},
+      {"outputs", list_of(facts.outputs,
+                          [](const OutputFacts& o) {
+                            return json::Object{{"path", o.path.string()},
+                                                {"serializer", o.serializer},
+                                                {"bytes", o.bytes},
+                                                {"digest", o.digest}};
+                          })},
+      {"timings",
+       list_of(
+           facts.timings,
+           [](const StageTiming& t) {
+             return json::Object{{"stage", t.stage}, {"seconds", t.seconds}, {"bytes", t.bytes}};
+           })},
+      {"peak_memory_bytes", facts.peak_memory_bytes},
+      {"provenance", provenance(facts)},
+      {"config", effective_config(*facts.config)},
+      {"plan", plan_to_json(facts.plan, *facts.model)}};
+  return report;
+}
+
+}  // namespace detent

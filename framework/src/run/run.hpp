@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The main job: config -> plan -> quantize -> serialize -> validate -> report.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "plan/plan.hpp"
+#include "plugin/registry.hpp"
+#include "quantize/quantize_tensor.hpp"
+#include "serialize/staging.hpp"
+#include "validate/validate.hpp"
+
+namespace detent {
+
+struct StageTiming {
+  std::string stage;
+  double seconds = 0;
+  std::uint64_t bytes = 0;  // read or written; 0: does not apply
+};
+
+struct OutputFacts {
+  std::filesystem::path path;
+  std::string serializer;
+  std::uint64_t bytes = 0;
+  std::string digest;
+};
+
+struct FileDigest {
+  std::filesystem::path path;
+  std::string digest;
+};
+
+// Everything a run knows of itself; report.hpp makes JSON of it.
+struct RunFacts {
+  const Config* config = nullptr;
+  const Model* model = nullptr;
+  Plan plan;
+  std::map<std::size_t, TensorResult> results;  // by index into Model::tensors(); quantized ones
+  std::vector<Warning> warnings;                // of the plan and of the run
+  Validation validation;
+  std::vector<OutputFacts> outputs;
+  std::vector<StageTiming> timings;
+  std::vector<FileDigest> inputs;
+  std::uint64_t peak_memory_bytes = 0;
+  unsigned threads = 1;
+};
+
+struct RunOptions {
+  Overwrite overwrite = Overwrite::refuse;
+  bool strict = false;  // warnings are errors
+  std::function<void(const std::string& stage, std::uint64_t done, std::uint64_t total)> progress;
+};
+
+// A run that fails leaves its targets, and everything beside them, as they were.
+//
+// Errors  as the stages'; Error{validation} when a validator says FAIL and on_failure is "error";
+//         with strict: Error{config} for a warning of the plan, Error{quantization} for one of the
+//         run
+RunFacts run_pipeline(const Config& config, const Model& model, const RunOptions& options);
+
+// Refuses, with strict, the warnings that there are.
+void refuse_warnings(const std::vector<Warning>& warnings, ErrorCode code);
+
+}  // namespace detent

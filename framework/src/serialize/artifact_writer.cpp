@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serialize/artifact_writer.hpp"
+
+namespace detent {
+
+ArtifactWriter::ArtifactWriter(const Output& output, const Plan& plan, const Model& model,
+                               Overwrite overwrite, ThreadPool& pool)
+    : plan_(plan),
+      staging_(output.path, "model." + output.serializer.plugin->id, overwrite),
+      serializer_(*output.serializer.plugin, pool,
+                  {.params = output.serializer.params, .target = output.path.filename().string()}) {
+  serializer_.begin(staging_.folder(), staging_.name());
+  for (const TensorPlan& t : plan.tensors) {
+    const TensorInfo& info = model.tensors()[t.tensor];
+    if (!t.quantize) serializer_.declare({info.name, info.dtype, info.shape});
+    for (std::size_t i = 0; i < t.stored.size(); ++i) {
+      const PlannedTensor& planned = t.quantizer.outputs[i];
+      serializer_.declare({t.stored[i].name, planned.dtype, planned.shape});
+    }
+  }
+  for (const auto& [key, text] : early_metadata(plan, model, *output.serializer.plugin))
+    serializer_.set_metadata(key, text);
+  serializer_.set_metadata(kMetricsKey, metrics_metadata(plan, widest_sqnr(plan, model)));
+  serializer_.set_metadata(kDigestsKey, digests_metadata(widest_digests(plan, model)));
+}
+
+void ArtifactWriter::add_kept(const TensorInfo& info, const HostTensor& tensor) {
+  serializer_.add_tensor(info.name, tensor.read_only());
+}
+
+void ArtifactWriter::add_quantized(const TensorPlan& plan, const TensorStore& outputs) {
+  for (const StoredName& s : plan.stored)
+    serializer_.add_tensor(s.name, outputs.find(s.output)->read_only());
+}
+
+void ArtifactWriter::finish(const SqnrOf& sqnr, const DigestOf& digests) {
+  serializer_.set_metadata(kMetricsKey, metrics_metadata(plan_, sqnr));
+  serializer_.set_metadata(kDigestsKey, digests_metadata(digests));
+  files_ = serializer_.finish();
+}
+
+std::uint64_t ArtifactWriter::file_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const std::string& file : files_)
+    bytes += std::filesystem::file_size(staging_.folder() / file);
+  return bytes;
+}
+
+}  // namespace detent

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serialize/metadata.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+#include <set>
+
+#include "base/dtype.hpp"
+#include "base/version.hpp"
+
+namespace detent {
+namespace {
+
+json::Value architecture(const Plan& plan, const Model& model) {
+  json::Object layers;
+  for (const Layer& layer : plan.layers) {
+    json::Object shapes;
+    for (const std::size_t t : layer.tensors) {
+      const TensorInfo& info = model.tensors()[t];
+      shapes.append({info.param, {}, json::Array(info.shape.begin(), info.shape.end())});
+    }
+    layers.append(
+        {layer.name, {}, json::Object{{"type", layer.type}, {"shapes", std::move(shapes)}}});
+  }
+  return json::Object{{"layers", std::move(layers)}};
+}
+
+json::Value plugin_stamp(const Plugin& plugin) {
+  return json::Object{{"id", plugin.id},
+                      {"kind", to_string(plugin.kind)},
+                      {"version", plugin.version},
+                      {"sha256", plugin.sha256}};
+}
+
+json::Value versions(const Plan& plan, const Plugin& serializer) {
+  std::set<std::pair<std::string, const Plugin*>> used{{serializer.id, &serializer}};
+  for (const TensorPlan& t : plan.tensors) {
+    if (!t.quantize) continue;
+    used.emplace(t.scheme->quantizer.plugin->id, t.scheme->quantizer.plugin);
+    if (t.scheme->observer)
+      used.emplace(t.scheme->observer->plugin->id, t.scheme->observer->plugin);
+  }
+  json::Array plugins;
+  for (const auto& [id, plugin] : used) plugins.push_back(plugin_stamp(*plugin));
+  return json::Object{{"detent", kVersion},
+                      {"sdk_abi", fmt::format("{}.{}", DETENT_ABI_MAJOR, DETENT_ABI_MINOR)},
+                      {"libtorch", nullptr},
+                      {"plugins", std::move(plugins)}};
+}
+
+std::vector<std::string> stored_names(const Plan& plan, const Model& model) {
+  std::vector<std::string> names;
+  for (const TensorPlan& t : plan.tensors) {
+    if (!t.quantize) names.push_back(model.tensors()[t.tensor].name);
+    for (const StoredName& s : t.stored) names.push_back(s.name);
+  }
+  return names;
+}
+
+// Four decimals: at most ten characters for every value that a float32 weight can give.
+json::Value rounded(double db) {
+  return json::number(std::isfinite(db) ? std::round(db * 1e4) / 1e4 : db);
+}
+constexpr double kWidest = -8888.8888;
+
+PluginStamp stamp(const PluginUse& use) {
+  return {use.plugin->id, use.plugin->version, use.params};
+}
+
+}  // namespace
+
+TensorRecord make_record(const TensorPlan& plan, const TensorInfo& info) {
+  TensorRecord r;
+  r.name = info.name;
+  r.layer = info.layer;
+  r.layer_type = info.type;
+  r.dtype = info.dtype;
+  r.shape = info.shape;
+  r.scheme.quantizer = stamp(plan.scheme->quantizer);
+  if (plan.scheme->observer) r.scheme.observer = stamp(*plan.scheme->observer);
+  r.scheme.target = plan.quantizer.target;
+  r.scheme.meta = plan.quantizer.meta;
+  for (const PlannedTensor& output : plan.quantizer.outputs) {
+    r.scheme.outputs.push_back(output.name);
+    if (output.name != "qweight") continue;
+    r.scheme.code_dtype = output.dtype;
+    r.code_shape = output.shape;
+  }
+  return r;
+}
+
+std::vector<std::pair<std::string, std::string>> early_metadata(const Plan& plan,
+                                                                const Model& model,
+                                                                const Plugin& serializer) {
+  std::vector<TensorRecord> records;
+  for (const TensorPlan& t : plan.tensors)
+    if (t.quantize) records.push_back(make_record(t, model.tensors()[t.tensor]));
+  std::vector<std::pair<std::string, std::string>> all{
+      {kQuantizationKey, json::dump(to_json(records))},
+      {kArchitectureKey, json::dump(architecture(plan, model))},
+      {kVersionsKey, json::dump(versions(plan, serializer))}};
+  const std::set<std::string> ours{kQuantizationKey, kArchitectureKey, kVersionsKey,
+                                   kMetricsKey,      kDigestsKey,      "format"};
+  for (const auto& [key, text] : model.metadata())
+    if (!ours.contains(key)) all.emplace_back(key, json::quote(text));
+  return all;
+}
+
+std::string metrics_metadata(const Plan& plan, const SqnrOf& sqnr) {
+  json::Object per_tensor;
+  double sum = 0;
+  double lowest = std::numeric_limits<double>::infinity();
+  for (const auto& [name, db] : sqnr) {
+    per_tensor.append({name, {}, rounded(db)});
+    sum += db;
+    lowest = std::min(lowest, db);
+  }
+  const bool any = !sqnr.empty();
+  const double ratio = plan.bytes_after == 0 ? 1.0
+                                             : static_cast<double>(plan.bytes_before) /
+                                                   static_cast<double>(plan.bytes_after);
+  return json::dump(json::Object{
+      {"bytes_before", plan.bytes_before},
+      {"bytes_after", plan.bytes_after},
+      {"compression_ratio", std::round(ratio * 1e4) / 1e4},
+      {"sqnr_db_mean", any ? rounded(sum / static_cast<double>(sqnr.size())) : json::Value()},
+      {"sqnr_db_min", any ? rounded(lowest) : json::Value()},
+      {"sqnr_db", std::move(per_tensor)}});
+}
+
+std::string digests_metadata(const DigestOf& digests) {
+  json::Object tensors;
+  for (const auto& [name, hex] : digests) tensors.append({name, {}, hex});
+  return json::dump(json::Object{{"algorithm", "xxh3-128"}, {"tensors", std::move(tensors)}});
+}
+
+SqnrOf widest_sqnr(const Plan& plan, const Model& model) {
+  SqnrOf widest;
+  for (const TensorPlan& t : plan.tensors)
+    if (t.quantize) widest[model.tensors()[t.tensor].name] = kWidest;
+  return widest;
+}
+
+DigestOf widest_digests(const Plan& plan, const Model& model) {
+  DigestOf widest;
+  for (const std::string& name : stored_names(plan, model)) widest[name] = std::string(32, '0');
+  return widest;
+}
+
+}  // namespace detent

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Validation: an artefact is read back from its file and judged by the configured validators.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "artifact/artifact.hpp"
+#include "config/config.hpp"
+#include "plan/plan.hpp"
+#include "plugin/instance.hpp"
+#include "serialize/metadata.hpp"
+
+namespace detent {
+
+struct Validation {
+  std::vector<Finding> findings;
+  bool passed() const;  // no finding of severity FAIL
+};
+
+struct ValidationInput {
+  const Plan& plan;
+  const Model& original;
+  std::uint64_t original_file_bytes = 0;
+  const DigestOf& intended;        // of what was handed to the serializer
+  std::filesystem::path artifact;  // the file to read
+  std::uint64_t artifact_file_bytes = 0;
+};
+
+// Reads every tensor of the file, compares digests, dequantizes and measures it again.
+//
+// Errors  Error{validation}: the file cannot be read back at all; Error{plugin}: a validator failed
+Validation validate(const std::vector<PluginUse>& validators, const ValidationInput& input,
+                    ThreadPool& pool);
+
+// The finding as one line for people: validator, tensor, message.
+std::string describe(const Finding& finding);
+
+}  // namespace detent

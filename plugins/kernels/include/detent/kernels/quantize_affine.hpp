@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// quantize_affine, dequantize_affine, squared_error: real values to codes and back, with one scale.
+//
+//   q[i] = clamp(round(x[i] / scale) + zero_point, codes.min, codes.max)
+//   x[i] = (q[i] - zero_point) * scale
+//
+// Shapes    x and q have the same number of elements, perhaps none; they may not overlap
+// Rounding  the quotient is that of a float32 IEEE division, never a product with the reciprocal
+//           (which turns the tie 37.5 / 15 into 2.5000002); ties to even. On the way back the
+//           float32 product of an exact integer
+// Special   NaN gives zero_point, +Inf codes.max, -Inf codes.min; a quotient that overflows too
+// Errors    none. Requires scale finite and >= the smallest normal float32, codes that the type
+//           of q holds, zero_point in codes
+// Truth     quantize_affine_ref, dequantize_affine_ref; every SIMD target gives the same bytes
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "detent/kernels/affine.hpp"
+
+namespace detent::kernels {
+
+void quantize_affine(std::span<const float> x, AffineParams params, Codes codes, std::int8_t* q);
+void quantize_affine(std::span<const float> x, AffineParams params, Codes codes, std::uint8_t* q);
+
+void dequantize_affine(std::span<const std::int8_t> q, AffineParams params, float* x);
+void dequantize_affine(std::span<const std::uint8_t> q, AffineParams params, float* x);
+
+// The sum of (x[i] - x'[i])^2 in float64, x' what dequantize_affine makes of quantize_affine's
+// codes. x must be finite. Element i goes into sum i % 8 and those are added pairwise, on every
+// target.
+double squared_error(std::span<const float> x, AffineParams params, Codes codes);
+
+std::int32_t quantize_affine_ref(float x, AffineParams params, Codes codes);
+float dequantize_affine_ref(std::int32_t q, AffineParams params);
+double squared_error_ref(std::span<const float> x, AffineParams params, Codes codes);
+
+}  // namespace detent::kernels

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// scan_ranges: the range of the finite values of every slot of one tensor.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pieces.hpp"
+#include "slots.hpp"
+#include <detent/kernels/finite_range.hpp>
+#include <detent/sdk.hpp>
+
+namespace detent {
+
+// What one task of a parallel scan reads and where its partial results lie.
+struct ScanTask {
+  std::int64_t begin;
+  std::int64_t end;
+  std::int64_t first_slot;  // of partial result `offset`
+  std::int64_t offset;
+};
+
+// Cuts a tensor into tasks of at least 65536 elements. The cut depends on the shape only, so
+// results do not depend on the number of threads. *partials is the number of partial results of all
+// of them.
+inline std::vector<ScanTask> cut_into_tasks(const Slots& slots, std::int64_t* partials) {
+  constexpr std::int64_t kElements = 65536;
+  constexpr std::int64_t kMaxTasks = 256;
+  const auto up = [](std::int64_t a, std::int64_t b) { return (a - 1) / b + 1; };
+  std::int64_t step = std::max(kElements, up(slots.elements(), kMaxTasks));
+  if (slots.repeats()) {
+    // Each task holds a result for every slot: enough rows that these are few beside the data.
+    const std::int64_t rows = std::max(up(step, slots.row_length()), up(64, slots.run_length()));
+    step = std::min(rows, up(slots.elements(), slots.row_length())) * slots.row_length();
+  }
+  std::vector<ScanTask> tasks;
+  *partials = 0;
+  for (std::int64_t begin = 0; begin < slots.elements(); begin += step) {
+    const std::int64_t end = std::min(begin + step, slots.elements());
+    const std::int64_t first = slots.repeats() ? 0 : slots.slot_of(begin);
+    tasks.push_back({begin, end, first, *partials});
+    *partials += slots.repeats() ? slots.count() : slots.slot_of(end - 1) - first + 1;
+  }
+  return tasks;
+}
+
+// Adds n elements that start at `first`; out[0] is the result of slot first_slot.
+template <class T>
+void scan_piece(const T* x, std::int64_t first, std::int64_t n, const Slots& slots,
+                std::int64_t first_slot, kernels::FiniteRange* out) {
+  const auto size = [](std::int64_t v) { return static_cast<std::size_t>(v); };
+  const std::int64_t run = slots.run_length();
+  const std::int64_t row = slots.row_length();
+  for (std::int64_t i = 0; i < n;) {
+    kernels::FiniteRange* const at = out + (slots.slot_of(first + i) - first_slot);
+    const std::int64_t in_row = (first + i) % row;
+    if constexpr (std::is_same_v<T, float>) {
+      if (run == 1 && in_row == 0 && slots.repeats() && n - i >= row) {  // channels come last
+        kernels::finite_columns(x + i, size((n - i) / row), size(row), at);
+        i += (n - i) / row * row;
+        continue;
+      }
+    }
+    const std::int64_t left = std::min(n - i, row - in_row);
+    const std::int64_t to_end_of_run = run - in_row % run;
+    const bool whole = to_end_of_run == run && left >= run;
+    const std::int64_t taken = whole ? left / run * run : std::min(left, to_end_of_run);
+    kernels::finite_ranges(x + i, size(whole ? taken / run : 1), size(whole ? run : taken), at);
+    i += taken;
+  }
+}
+
+// The range of each slot, in slot order. Parallel through the host.
+//
+// Errors  UNSUPPORTED (dtype, number of dimensions), CANCELLED
+inline std::vector<kernels::FiniteRange> scan_ranges(const sdk::TensorView& x, const Slots& slots,
+                                                     const sdk::Call& call) {
+  if (x.ndim() > kMaxDims)
+    throw sdk::Error(DETENT_E_UNSUPPORTED, "observers take at most " + std::to_string(kMaxDims) +
+                                               " dimensions, not " + std::to_string(x.ndim()));
+  std::int64_t n_partials = 0;
+  const std::vector<ScanTask> tasks = cut_into_tasks(slots, &n_partials);
+  std::vector<kernels::FiniteRange> partials(static_cast<std::size_t>(n_partials));
+  const bool known = visit_element_type(x.dtype(), [&]<class T>(const T*) {
+    call.parallel_for(tasks.size(), [&](std::uint64_t i) {
+      const ScanTask& task = tasks[i];
+      if (call.cancelled()) return;
+      for_each_piece<T>(
+          x, task.begin, task.end, [&](const T* piece, std::int64_t first, std::int64_t n) {
+            scan_piece(piece, first, n, slots, task.first_slot, partials.data() + task.offset);
+          });
+    });
+  });
+  if (!known)
+    throw sdk::Error(DETENT_E_UNSUPPORTED,
+                     "observers take f32, f64, f16, bf16 and integers up to 32 bits, not dtype " +
+                         std::to_string(x.dtype()));
+  if (call.cancelled()) throw sdk::Error(DETENT_E_CANCELLED, "");
+
+  std::vector<kernels::FiniteRange> ranges(static_cast<std::size_t>(slots.count()));
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    const std::int64_t end = t + 1 < tasks.size() ? tasks[t + 1].offset : n_partials;
+    for (std::int64_t k = tasks[t].offset; k < end; ++k)
+      ranges[static_cast<std::size_t>(tasks[t].first_slot + k - tasks[t].offset)].include(
+          partials[static_cast<std::size_t>(k)]);
+  }
+  return ranges;
+}
+
+}  // namespace detent

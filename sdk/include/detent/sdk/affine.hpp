@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// put_affine: from the ranges that an observer found to the "scale" and "zero_point" that it owes.
+//
+//   real = scale * (code - zero_point)
+//
+// Rounding  all in float64, ties to even; the scale is stored as f32
+// Special   the range is widened to hold zero, so that zero has an exact code. A scale below the
+//           smallest normal f32 counts as a zero range: scale 1, zeros stay exact zeros. A scale
+//           that overflows f32 becomes the largest one
+// Truth     the built-in observers give the same numbers for the same ranges
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "exchange.hpp"
+
+namespace detent {
+namespace sdk DETENT_HIDDEN {
+
+struct Affine {
+  float scale;
+  int64_t zero_point;
+};
+
+// An infinite end counts as the largest double. Requires target.qmin < target.qmax and target.qmax
+// > 0.
+inline Affine choose_affine(double lo, double hi, const detent_qspec& target) noexcept {
+  constexpr double kSmallest = std::numeric_limits<float>::min();
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  const double qmin = static_cast<double>(target.qmin), qmax = static_cast<double>(target.qmax);
+  constexpr double kMost = std::numeric_limits<double>::max();
+  lo = std::max(std::min(0.0, lo), -kMost), hi = std::min(std::max(0.0, hi), kMost);
+  double scale, zero;
+  if (target.symmetric != 0) {
+    zero = qmin < 0 ? 0 : qmin + std::floor((qmax - qmin + 1) / 2);  // 128 for 0..255
+    scale = std::max(-lo, hi) / (qmax - zero);
+    if (scale < kSmallest) scale = 1;
+  } else {
+    scale = hi / (qmax - qmin) - lo / (qmax - qmin);
+    if (std::isfinite(hi - lo)) scale = (hi - lo) / (qmax - qmin);
+    zero = scale < kSmallest ? 0 : std::nearbyint(qmin - lo / scale);
+    zero = std::min(std::max(zero, qmin), qmax);
+    if (scale < kSmallest) scale = 1;
+  }
+  return {static_cast<float>(std::min(scale, kLargest)), static_cast<int64_t>(zero)};
+}
+
+namespace detail {
+template <class T>
+Status put_integers(const Sink& out, const char* name, const std::vector<int64_t>& shape,
+                    const std::vector<int64_t>& values) {
+  T* made = out.create<T>(name, shape);
+  if (made == nullptr && !values.empty())
+    return {DETENT_E_NO_MEMORY, std::string("the host gave no room for ") + name};
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i] < static_cast<int64_t>(std::numeric_limits<T>::min()) ||
+        values[i] > static_cast<int64_t>(std::numeric_limits<T>::max()))
+      return {DETENT_E_INVALID_ARG, "zero point " + std::to_string(values[i]) +
+                                        " does not fit the zero_dtype of the target"};
+    made[i] = static_cast<T>(values[i]);
+  }
+  return {};
+}
+inline Status put_zero_points(const Sink& out, detent_dtype dtype,
+                              const std::vector<int64_t>& shape,
+                              const std::vector<int64_t>& values) {
+  switch (dtype) {
+    case DETENT_I8: return put_integers<int8_t>(out, "zero_point", shape, values);
+    case DETENT_U8: return put_integers<uint8_t>(out, "zero_point", shape, values);
+    case DETENT_I32: return put_integers<int32_t>(out, "zero_point", shape, values);
+    case DETENT_I64: return put_integers<int64_t>(out, "zero_point", shape, values);
+    default: return {DETENT_E_UNSUPPORTED, "zero points are int8, uint8, int32 or int64"};
+  }
+}
+}  // namespace detail
+
+// One scale and, unless the target is symmetric and signed, one zero point for each [lo[i], hi[i]].
+inline Status put_affine(const Sink& out, const detent_qspec& target,
+                         const std::vector<int64_t>& shape, const std::vector<double>& lo,
+                         const std::vector<double>& hi) {
+  constexpr int64_t kLimit = int64_t{1} << 24;  // f32 holds every code exactly
+  if (target.qmin >= target.qmax || target.qmax <= 0 || target.qmin < -kLimit ||
+      target.qmax > kLimit)
+    return {DETENT_E_INVALID_ARG, "the target's codes cannot hold an affine mapping"};
+  if (target.scale_dtype != DETENT_F32) return {DETENT_E_UNSUPPORTED, "scales are f32"};
+  float* scale = out.create<float>("scale", shape);
+  if (scale == nullptr && !lo.empty())
+    return {DETENT_E_NO_MEMORY, "the host gave no room for scale"};
+  std::vector<int64_t> zero_points(lo.size());
+  for (size_t i = 0; i < lo.size(); ++i) {
+    const Affine affine = choose_affine(lo[i], hi[i], target);
+    scale[i] = affine.scale;
+    zero_points[i] = affine.zero_point;
+  }
+  if (target.symmetric != 0 && target.qmin < 0) return {};
+  return detail::put_zero_points(out, target.zero_dtype, shape, zero_points);
+}
+
+}  // namespace DETENT_HIDDEN
+}  // namespace detent

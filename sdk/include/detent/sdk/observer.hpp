@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Observer: derive, implement, and name the class in DETENT_LIBRARY.
+#pragma once
+#include "exchange.hpp"
+#include "plugin_info.hpp"
+
+namespace detent {
+namespace sdk DETENT_HIDDEN {
+
+// The contract of each method is in abi/observer.h. A class that can merge also has
+//   Status merge(const Self& other);
+// and, when any order and grouping gives the same bytes, DETENT_PLUGIN_MERGE_EXACT in its flags.
+class Observer : public PluginInfo {
+ public:
+  virtual ~Observer() = default;
+  virtual Status observe(const TensorView& x, const Call& call) = 0;
+  virtual Status reset() = 0;
+  virtual Status save(Writer& out) const = 0;
+  virtual Status load(Reader& in) = 0;
+  virtual Status qparams(const detent_qspec& target, const Sink& out, const Call& call) const = 0;
+  virtual Status stat(std::string_view id, const Sink& out) const {
+    (void)out;
+    return {DETENT_E_NOT_FOUND, "no statistic \"" + std::string(id) + "\""};
+  }
+};
+
+namespace detail {
+template <class T, class = void>
+struct can_merge : std::false_type {};
+template <class T>
+struct can_merge<T, std::void_t<decltype(std::declval<T&>().merge(std::declval<const T&>()))>>
+    : std::true_type {};
+
+// Whether `provides` lists a statistic ("stat:..."); compute_stat is NULL otherwise.
+template <class T>
+constexpr bool has_stat() noexcept {
+  for (const char* const* p = T::provides; *p != nullptr; ++p)
+    if (std::string_view(*p).substr(0, 5) == "stat:") return true;
+  return false;
+}
+
+template <class T>
+struct ObserverThunks {
+  static T* self(detent_observer* o) noexcept { return reinterpret_cast<T*>(o); }
+  static const T* self(const detent_observer* o) noexcept { return reinterpret_cast<const T*>(o); }
+
+  static int32_t DETENT_CALL create(const detent_host*, const detent_call* c,
+                                    const detent_config* config, detent_observer** out) noexcept {
+    return detail::create<T>(c, config, out);
+  }
+  static void DETENT_CALL destroy(detent_observer* o) noexcept { delete self(o); }
+  static int32_t DETENT_CALL observe(detent_observer* o, const detent_call* c,
+                                     const detent_tensor* x) noexcept {
+    DETENT_TRY { return finish(c, self(o)->observe(TensorView(*x), Call(c))); }
+    DETENT_CATCH_ALL(c)
+  }
+  static int32_t DETENT_CALL reset(detent_observer* o, const detent_call* c) noexcept {
+    DETENT_TRY { return finish(c, self(o)->reset()); }
+    DETENT_CATCH_ALL(c)
+  }
+  static int32_t DETENT_CALL merge(detent_observer* o, const detent_call* c,
+                                   const detent_observer* other) noexcept {
+    if constexpr (can_merge<T>::value) {
+      DETENT_TRY { return finish(c, self(o)->merge(*self(other))); }
+      DETENT_CATCH_ALL(c)
+    } else {
+      (void)o, (void)other;
+      return fail(c, DETENT_E_UNSUPPORTED, "this observer cannot be merged");
+    }
+  }
+  static int32_t DETENT_CALL save(const detent_observer* o, const detent_call* c,
+                                  const detent_ostream* s) noexcept {
+    DETENT_TRY {
+      Writer out(s);
+      const Status status = self(o)->save(out);
+      return status.ok() && !out.ok() ? DETENT_E_IO : finish(c, status);
+    }
+    DETENT_CATCH_ALL(c)
+  }
+  static int32_t DETENT_CALL load(detent_observer* o, const detent_call* c,
+                                  const detent_istream* s) noexcept {
+    DETENT_TRY {
+      Reader in(s);
+      Status status = self(o)->load(in);
+      if (status.ok() && !in.at_end()) status = {DETENT_E_BAD_STATE, "trailing or missing bytes"};
+      if (!status.ok()) (void)self(o)->reset();
+      return finish(c, status);
+    }
+    DETENT_CATCH_ALL(c)
+  }
+  static int32_t DETENT_CALL qparams(const detent_observer* o, const detent_call* c,
+                                     const detent_qspec* q, const detent_tensor_sink* s) noexcept {
+    DETENT_TRY { return finish(c, self(o)->qparams(*q, Sink(s), Call(c))); }
+    DETENT_CATCH_ALL(c)
+  }
+  static int32_t DETENT_CALL stat(const detent_observer* o, const detent_call* c, const char* id,
+                                  const detent_tensor_sink* s) noexcept {
+    DETENT_TRY { return finish(c, self(o)->stat(id, Sink(s))); }
+    DETENT_CATCH_ALL(c)
+  }
+
+  static constexpr uint32_t kind = DETENT_KIND_OBSERVER;
+  static constexpr detent_observer_vtbl vtbl{
+      sizeof(detent_observer_vtbl), &create, &destroy, &observe, &reset,
+      can_merge<T>::value ? &merge : nullptr, &save, &load, &qparams,
+      has_stat<T>() ? &stat : nullptr, nullptr};
+};
+template <class T>
+struct thunks_of<T, std::enable_if_t<std::is_base_of_v<Observer, T>>> {
+  using type = ObserverThunks<T>;
+};
+}  // namespace detail
+
+}  // namespace sdk DETENT_HIDDEN
+}  // namespace detent

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Serializer: derive, implement, and name the class in DETENT_LIBRARY. Writing only: a format that
+// Detent shall also read implements the C interface of abi/serializer.h.
+#pragma once
+#include "exchange.hpp"
+#include "plugin_info.hpp"
+
+namespace detent {
+namespace sdk DETENT_HIDDEN {
+
+// A file that the host opened inside the output folder.
+class File {
+ public:
+  explicit File(const detent_file* file = nullptr) noexcept : file_(file) {}
+  // False when the host could not write all of it.
+  bool write(uint64_t offset, const void* data, uint64_t n) const noexcept {
+    const char* p = static_cast<const char*>(data);
+    while (n != 0) {
+      const int64_t taken = file_->pwrite(file_, offset, p, n);
+      if (taken <= 0 || static_cast<uint64_t>(taken) > n) return false;
+      p += taken;
+      offset += static_cast<uint64_t>(taken);
+      n -= static_cast<uint64_t>(taken);
+    }
+    return true;
+  }
+
+ private:
+  const detent_file* file_;
+};
+
+class Folder {
+ public:
+  explicit Folder(const detent_folder* folder) noexcept : folder_(folder) {}
+  Status open(const char* relative_path, File& out) const noexcept {
+    const detent_file* file = nullptr;
+    const int32_t status = folder_->open(folder_, relative_path, &file);
+    if (status == DETENT_OK) out = File(file);
+    return Status(status);
+  }
+
+ private:
+  const detent_folder* folder_;
+};
+
+// The contract of each method, and their order, are in abi/serializer.h.
+class Serializer : public PluginInfo {
+ public:
+  virtual ~Serializer() = default;
+  virtual Status begin(const Folder& folder, const char* name) = 0;
+  virtual Status declare(const detent_tensor_spec& spec) = 0;
+  virtual Status set_metadata(std::string_view key, std::string_view value_json) = 0;
+  virtual Status add_tensor(std::string_view name, const TensorView& tensor) = 0;
+  virtual Status finish() = 0;
+  virtual void abort() noexcept = 0;
+};
+
+namespace detail {
+template <class T>
+struct SerializerThunks {
+  static T* self(detent_serializer* s) noexcept { return reinterpret_cast<T*>(s); }
+
+  static int32_t DETENT_CALL create(const detent_host*, const detent_call* c,
+                                    const detent_config* config, detent_serializer** out) noexcept {
+    return detail::create<T>(c, config, out);
+  }
+  static void DETENT_CALL destroy(detent_serializer* s) noexcept { delete self(s); }
+  static int32_t DETENT_CALL begin(detent_serializer* s, const detent_call* c,
+                                   const detent_folder* f, const char* name) noexcept {
+    DETENT_TRY { return detail::finish(c, self(s)->begin(Folder(f), name)); }
+    DETENT_CATCH_ALL(c)
+  }
+  static int32_t DETENT_CALL declare(detent_serializer* s, const detent_call* c,
+                                     const detent_tensor_spec* spec) noexcept {
+    DETENT_TRY { return detail::finish(c, self(s)->declare(*spec)); }
+    DETENT_CATCH_ALL(c)
+  }
+  static int32_t DETENT_CALL set_metadata(detent_serializer* s, const detent_call* c,
+                                          const char* key, const char* value) noexcept {
+    DETENT_TRY { return detail::finish(c, self(s)->set_metadata(key, value)); }
+    DETENT_CATCH_ALL(c)
+  }
+  static int32_t DETENT_CALL add_tensor(detent_serializer* s, const detent_call* c,
+                                        const char* name, const detent_tensor* t) noexcept {
+    DETENT_TRY { return detail::finish(c, self(s)->add_tensor(name, TensorView(*t))); }
+    DETENT_CATCH_ALL(c)
+  }
+  static int32_t DETENT_CALL finish(detent_serializer* s, const detent_call* c) noexcept {
+    DETENT_TRY { return detail::finish(c, self(s)->finish()); }
+    DETENT_CATCH_ALL(c)
+  }
+  static void DETENT_CALL abort(detent_serializer* s) noexcept { self(s)->abort(); }
+
+  static constexpr uint32_t kind = DETENT_KIND_SERIALIZER;
+  static constexpr detent_serializer_vtbl vtbl{
+      sizeof(detent_serializer_vtbl), &create, &destroy, &begin,   &declare, &set_metadata,
+      &add_tensor,                    &finish, &abort,   nullptr, nullptr,  nullptr,
+      nullptr,                        nullptr, nullptr};
+};
+template <class T>
+struct thunks_of<T, std::enable_if_t<std::is_base_of_v<Serializer, T>>> {
+  using type = SerializerThunks<T>;
+};
+}  // namespace detail
+
+}  // namespace sdk DETENT_HIDDEN
+}  // namespace detent

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/catch.hpp"
+#include "support/json_at.hpp"
+#include "support/program.hpp"
+#include "support/tiny_model.hpp"
+
+namespace detent::test {
+
+TEST_CASE("plugins list shows every built-in with its hash", "[cli][plugins]") {
+  const json::Value all = json::parse(run_detent({"plugins", "list", "--json"}).out);
+  for (const char* id : {"minmax", "ema", "histogram", "int8", "int4_groupwise", "fp16",
+                         "safetensors", "sqnr", "size", "weight_range", "roundtrip"}) {
+    CAPTURE(id);
+    const json::Value& p = item(all, "/plugins", "id", id);
+    CHECK(*at(p, "/builtin").if_bool());
+    CHECK(text(p, "/sha256").size() == 64);
+    CHECK(at(p, "/shadowed_by").is_null());
+  }
+  CHECK(list(all, "/problems").empty());
+}
+
+TEST_CASE("a file that is no plugin is listed as a problem and stops nobody", "[cli][plugins]") {
+  const TempFolder folder;
+  write_file(folder / "broken.detent.so", "this is a text file");
+  const Outcome outcome =
+      run_detent({"plugins", "list", "--json", "--plugin-path", folder.path().string()});
+  CHECK(outcome.exit_code == 0);
+  const json::Value all = json::parse(outcome.out);
+  REQUIRE(list(all, "/problems").size() == 1);
+  CHECK(text(all, "/problems/0/path").find("broken.detent.so") != std::string::npos);
+  CHECK_FALSE(text(all, "/problems/0/reason").empty());
+  CHECK(list(all, "/plugins").size() == 11);
+  const Outcome asked = run_detent({"plugins", "show", (folder / "broken.detent.so").string()});
+  CHECK(asked.exit_code == 6);
+  CHECK(asked.err.find("broken.detent.so") != std::string::npos);
+}
+
+TEST_CASE("plugins show prints the parameters with defaults", "[cli][plugins]") {
+  const json::Value ema =
+      json::parse(run_detent({"plugins", "show", "Moving_Average", "--json"}).out);
+  CHECK(text(ema, "/id") == "ema");
+  CHECK(number(ema, "/params_schema/properties/averaging_constant/default") == 0.01);
+  CHECK(run_detent({"plugins", "show", "minmx"}).exit_code == 2);
+  CHECK(run_detent({"plugins", "show", "minmx"}).err.find("minmax") != std::string::npos);
+  CHECK(run_detent({"plugins", "show", "histogram"}).out.find("2048") != std::string::npos);
+}
+
+TEST_CASE("plugins try feeds an observer in name order and prints what it says", "[cli][plugins]") {
+  const TempFolder folder;
+  write_safetensors(folder / "d.safetensors", {f32("batch_001", {2}, {3.0F, -1.0F}),
+                                               f32("batch_000", {3}, {0.0F, 1.0F, 4.0F})});
+  const std::string data = (folder / "d.safetensors").string();
+  const json::Value minmax =
+      json::parse(run_detent({"plugins", "try", "minmax", "--data", data, "--json"}).out);
+  CHECK(number(minmax, "/min/0") == -1);
+  CHECK(number(minmax, "/max/0") == 4);
+  CHECK(number(minmax, "/scale/0") == static_cast<double>(5.0F / 255.0F));
+  CHECK(number(minmax, "/zero_point/0") == -77);  // -128 + 1 / (5/255) = -77
+  CHECK(number(minmax, "/observed") == 5);
+  CHECK(number(minmax, "/non_finite") == 0);
+  CHECK(list(minmax, "/range/0").size() == 2);
+  // With c = 1 the last batch, by name, is all that counts.
+  const json::Value ema =
+      json::parse(run_detent({"plugins", "try", "ema", "--data", data, "--params",
+                              R"({"averaging_constant": 1})", "--json"})
+                      .out);
+  CHECK(number(ema, "/max/0") == 3);
+  const Outcome symmetric = run_detent(
+      {"plugins", "try", "minmax", "--data", data, "--json", "--target", R"({"symmetric": true})"});
+  CHECK(number(json::parse(symmetric.out), "/scale/0") == static_cast<double>(4.0F / 127.0F));
+  CHECK(number(json::parse(symmetric.out), "/zero_point/0") == 0);
+}
+
+TEST_CASE("plugins try checks parameters and data", "[cli][plugins]") {
+  const TempFolder folder;
+  write_safetensors(folder / "empty.safetensors", {f32("batch_000", {0}, {})});
+  const std::string data = (folder / "empty.safetensors").string();
+  const Outcome nothing = run_detent({"plugins", "try", "minmax", "--data", data});
+  CHECK(nothing.exit_code == 3);
+  CHECK(nothing.err.find("no data observed") != std::string::npos);
+  CHECK(run_detent(
+            {"plugins", "try", "ema", "--data", data, "--params", R"({"averaging_constant": 0})"})
+            .exit_code == 2);
+  CHECK(run_detent({"plugins", "try", "ema", "--data", data, "--params", "{"}).exit_code == 2);
+  CHECK(run_detent({"plugins", "try", "minmax", "--data", data, "--target", R"({"dtype": "int9"})"})
+            .exit_code == 2);
+}
+
+TEST_CASE("plugins try measures a quantizer", "[cli][plugins]") {
+  const TempFolder folder;
+  write_safetensors(folder / "w.safetensors", {random_f32("w", {5, 7}, 1)});
+  const json::Value r = json::parse(
+      run_detent({"plugins", "try", "int4-groupwise", "--data", (folder / "w.safetensors").string(),
+                  "--params", R"({"group_size": 4})", "--json"})
+          .out);
+  CHECK(json::dump(at(r, "/tensors/0/scale_shape")) == "[5,2]");
+  CHECK(number(r, "/tensors/0/bytes") == 5 * 4 + 5 * 2 * 4);
+  CHECK(number(r, "/tensors/0/sqnr_db") > 15);
+}
+
+}  // namespace detent::test

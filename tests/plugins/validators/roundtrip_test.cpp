@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+
+#include "support/catch.hpp"
+#include "validating.hpp"
+
+using namespace validating;
+
+namespace {
+// The metric of the only finding, which names `tensor`; "" when there is none.
+std::string verdict(Input& input, const char* tensor) {
+  Validator v("roundtrip");
+  REQUIRE(v.check(input) == DETENT_OK);
+  if (v.findings.all.empty()) return "";
+  REQUIRE(v.findings.all.size() == 1);
+  CHECK(v.findings.all[0].severity == DETENT_FINDING_FAIL);
+  CHECK(contains(v.findings.all[0].message, tensor));
+  return v.findings.all[0].metric;
+}
+
+const Tensor& codes() {
+  static const Tensor t({2}, std::vector<int8_t>{1, 2});
+  return t;
+}
+}  // namespace
+
+TEST_CASE("a stored tensor with the digest that was meant is sound", "[roundtrip]") {
+  Input input(floats({2}, {1, 2}));
+  input.quantized.put("qweight", {2}, std::vector<int8_t>{1, 2});
+  input.stored_as("fc.weight", codes());
+  input.stored_as("fc.weight_scale", codes());
+  Validator v("roundtrip");
+  REQUIRE(v.check(input) == DETENT_OK);
+  REQUIRE(v.finish(summary(1, 1, 8, 4, 9, 5)) == DETENT_OK);
+  CHECK(v.count(DETENT_FINDING_FAIL) == 0);
+  CHECK(v.findings.at("stored_tensors_verified").value == 2);
+}
+
+TEST_CASE("a tensor that is missing or damaged in the artefact fails by name", "[roundtrip]") {
+  Input missing(floats({2}, {1, 2}));
+  missing.quantized.put("qweight", {2}, std::vector<int8_t>{1, 2});
+  missing.stored_as("fc.weight", codes());
+  missing.stored_as("fc.weight_scale", nullptr, "");
+  CHECK(verdict(missing, "\"fc.weight_scale\" (of \"fc.weight\")") == "stored_tensor_found");
+
+  Input damaged(floats({2}, {1, 2}));
+  damaged.quantized.put("qweight", {2}, std::vector<int8_t>{1, 2});
+  damaged.stored_as("fc.weight", codes(), "d2");
+  CHECK(verdict(damaged, "\"fc.weight\"") == "digest_equal");
+
+  Input nothing(floats({2}, {1, 2}));
+  CHECK(verdict(nothing, "\"fc.weight\"") == "stored_tensors");
+}
+
+TEST_CASE("a kept tensor must have the original's bytes, dtype and shape", "[roundtrip]") {
+  const auto kept = [](const Tensor& found) {
+    Input input(floats({2}, {1, std::nanf("")}));
+    input.stored_as("fc.weight", found);
+    return verdict(input, "\"fc.weight\"");
+  };
+  CHECK(kept(Tensor({2}, std::vector<float>{1, std::nanf("")})).empty());  // NaN equals itself here
+  CHECK(kept(Tensor({2}, std::vector<float>{1, 2})) == "kept_tensor_equal");
+  CHECK(kept(Tensor({2, 1}, std::vector<float>{1, std::nanf("")})) == "kept_tensor_equal");
+  CHECK(kept(Tensor({1}, std::vector<double>{1})) == "kept_tensor_equal");
+
+  Input zero(floats({1}, {0.0F}));
+  const Tensor negative({1}, std::vector<float>{-0.0F});
+  zero.stored_as("fc.weight", negative);
+  CHECK(verdict(zero, "\"fc.weight\"") == "kept_tensor_equal");
+}
+
+TEST_CASE("a kept tensor may be strided in the original", "[roundtrip]") {
+  const auto kept = [](std::vector<float> found) {
+    Input input(std::make_unique<Tensor>(std::vector<int64_t>{3, 2}, std::vector<int64_t>{1, 3},
+                                         std::vector<float>{0, 1, 2, 3, 4, 5}));
+    const Tensor stored({3, 2}, found);
+    input.stored_as("fc.weight", stored);
+    return verdict(input, "\"fc.weight\"");
+  };
+  CHECK(kept({0, 3, 1, 4, 2, 5}).empty());
+  CHECK(kept({0, 3, 1, 4, 5, 2}) == "kept_tensor_equal");
+}
