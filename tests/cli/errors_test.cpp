@@ -164,7 +164,7 @@ std::vector<Mistake> mistakes() {
            R"({"model": {"path": "model.safetensors"}, "rules": [], "outputs": [{"serializer": "safetensors", "path": "./model.safetensors"}]})")},
       {"output below a file",
        5,
-       {"model.safetensors"},
+       {"p.json", "Not a directory"},
        pipeline(
            R"({"model": {"path": "model.safetensors"}, "rules": [], "outputs": [{"serializer": "safetensors", "path": "p.json/out.safetensors"}]})")},
       {"NaN in a weight",
@@ -221,8 +221,10 @@ TEST_CASE("--json reports a failure as one document on stdout", "[cli][errors]")
   REQUIRE(document.at_pointer("/error/code") != nullptr);
   CHECK(document.at_pointer("/error/code")->to_int(&code));
   CHECK(code == 5);
-  CHECK(document.at_pointer("/error/message")->if_string()->find("model.safetensors") !=
+  CHECK(document.at_pointer("/error/message")->if_string()->find("No such file") !=
         std::string::npos);
+  CHECK(*document.at_pointer("/error/where/file")->if_string() ==
+        (folder / "model.safetensors").string());
   CHECK(document.at_pointer("/error/hint") != nullptr);
   CHECK(document.at_pointer("/error/where") != nullptr);
 }

@@ -94,17 +94,11 @@ class Comparer {
                        const auto rank = [](double db) { return std::isnan(db) ? -kInfinity : db; };
                        return rank(a.sqnr_db) < rank(b.sqnr_db);
                      });
-    double sum = 0;
-    std::size_t changed = 0;
-    result_.sqnr_db_min = kInfinity;
-    for (const TensorComparison& t : result_.tensors) {
-      if (std::isnan(t.sqnr_db)) continue;
-      result_.sqnr_db_min = std::min(result_.sqnr_db_min, t.sqnr_db);
-      if (t.sqnr_db == kInfinity) continue;
-      sum += t.sqnr_db;
-      ++changed;
-    }
-    result_.sqnr_db_mean = changed == 0 ? kInfinity : sum / static_cast<double>(changed);
+    SqnrSummary sqnr;
+    for (const TensorComparison& t : result_.tensors)
+      if (!std::isnan(t.sqnr_db)) sqnr.add(t.sqnr_db);
+    result_.sqnr_db_mean = sqnr.mean();
+    result_.sqnr_db_min = sqnr.lowest();
   }
 
   const Artifact& before_;

@@ -22,7 +22,8 @@ const char* to_string(ErrorCode code) {
 std::string format_problem(const Problem& problem) {
   const Where& w = problem.where;
   std::string place;
-  if (!w.file.empty()) place = w.file;
+  const bool named = problem.message.find(w.file) != std::string::npos;
+  if (!w.file.empty() && (w.line > 0 || !named)) place = w.file;
   if (w.line > 0) place += fmt::format(":{}:{}", w.line, w.column);
   if (!w.pointer.empty()) place += fmt::format("{}{}", place.empty() ? "" : ": ", w.pointer);
   std::string text = place.empty() ? problem.message : place + ": " + problem.message;

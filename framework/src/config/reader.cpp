@@ -80,9 +80,9 @@ std::vector<NamePattern> read_patterns(const Cursor& at) {
     try {
       patterns.push_back({Pattern(item.text()).text(), item.position(), item.pointer()});
     } catch (const std::invalid_argument& e) {
-      item.problem(
-          fmt::format("{} is not a usable regular expression: {}", quote_abridged(item.text()), e.what()),
-          "without re: it is a glob, where * is any text and ? one character");
+      item.problem(fmt::format("{} is not a usable regular expression: {}",
+                               quote_abridged(item.text()), e.what()),
+                   "without re: it is a glob, where * is any text and ? one character");
     }
   }
   return patterns;

@@ -27,6 +27,7 @@ class Counter {
           if (!commas_.empty()) commas_.pop_back();
           break;
         case ',': comma(); break;
+        case '-': check_minus(text.substr(i)); break;
         default: break;
       }
     }
@@ -40,6 +41,11 @@ class Counter {
       if (text[i] == '"') return i;
       ++i;  // what the backslash escapes
     }
+  }
+  void check_minus(std::string_view number) const {
+    const bool is_zero = number.starts_with("-0") &&
+                         (number.size() == 2 || std::string_view(".eE").find(number[2]) == npos);
+    if (is_zero && !limits_.minus_zero) throw json::ParseError("-0 is no whole number", {});
   }
   void open() {
     if (commas_.size() == limits_.depth)
@@ -57,6 +63,8 @@ class Counter {
     if (++values_ > limits_.values)
       throw json::ParseError(fmt::format("more than {} values", grouped(limits_.values)), {});
   }
+
+  static constexpr std::size_t npos = std::string_view::npos;
 
   const JsonLimits& limits_;
   std::vector<std::size_t> commas_;  // of each container that is open

@@ -13,6 +13,7 @@ struct JsonLimits {
   std::size_t depth = 8;
   std::size_t children = 0;  // of any one object or array
   std::size_t values = 0;    // in all
+  bool minus_zero = true;    // may "-0" be an integer? json::Value does not tell it from 0
 };
 
 // Errors  json::ParseError: as json::parse, and for more than limits allow

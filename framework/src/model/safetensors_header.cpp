@@ -17,8 +17,10 @@ namespace {
 
 constexpr std::uint64_t kLengthBytes = 8;
 // A tensor is an entry, three fields, one value for each dimension and two offsets.
-constexpr JsonLimits kLimits = {
-    .depth = 8, .children = kMaxTensorsPerFile + 1, .values = 12 * kMaxTensorsPerFile};
+constexpr JsonLimits kLimits = {.depth = 8,
+                                .children = kMaxTensorsPerFile + 1,
+                                .values = 12 * kMaxTensorsPerFile,
+                                .minus_zero = false};
 
 std::uint64_t little_endian(std::string_view bytes) {
   std::uint64_t value = 0;

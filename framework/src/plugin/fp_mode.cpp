@@ -12,16 +12,29 @@ namespace detent {
 #if defined(__x86_64__)
 
 namespace {
+
 constexpr unsigned kControlBits = 0xFFC0;  // of MXCSR; below them are the sticky exception flags
+
+// The x87 unit has a control word of its own, by which the C library rounds when it prints and
+// reads numbers.
+std::uint16_t x87_control() {
+  std::uint16_t word = 0;
+  __asm__ volatile("fnstcw %0" : "=m"(word));
+  return word;
+}
+
 }  // namespace
 
-std::uint64_t FpMode::read() { return _mm_getcsr() & kControlBits; }
+std::uint64_t FpMode::read() {
+  return (_mm_getcsr() & kControlBits) | (std::uint64_t{x87_control()} << 32);
+}
 
 bool FpMode::restore() const {
-  const std::uint64_t now = read();
-  if (now == saved_) return true;
-  const auto flags = static_cast<unsigned>(_mm_getcsr() & ~kControlBits);
-  _mm_setcsr(flags | static_cast<unsigned>(saved_));
+  if (read() == saved_) return true;
+  const auto mxcsr = static_cast<std::uint32_t>(saved_);
+  const auto x87 = static_cast<std::uint16_t>(saved_ >> 32);
+  _mm_setcsr((_mm_getcsr() & ~kControlBits) | mxcsr);
+  __asm__ volatile("fldcw %0" : : "m"(x87));
   return false;
 }
 

@@ -87,6 +87,19 @@ double QuantizationError::sqnr_db() const {
   return 10 * std::log10(signal / noise);
 }
 
+void SqnrSummary::add(double db) {
+  ++count_;
+  lowest_ = std::min(lowest_, db);
+  if (!std::isfinite(db)) return;
+  sum_ += db;
+  ++finite_;
+}
+
+double SqnrSummary::mean() const {
+  return finite_ == 0 ? std::numeric_limits<double>::infinity()
+                      : sum_ / static_cast<double>(finite_);
+}
+
 QuantizationError measure_error(detent_dtype dtype, std::span<const std::byte> original,
                                 std::span<const float> dequantized, ThreadPool& pool) {
   const std::uint64_t n = dequantized.size();

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <detent/abi/base.h>
 #include <span>
 
@@ -25,6 +26,22 @@ struct QuantizationError {
 
   // 10 log10(signal / noise), relative, no floor; +inf when equal; -inf when noise but no signal.
   double sqnr_db() const;
+};
+
+// The SQNR of several tensors. Those that came back exactly (+inf) say nothing of the others, so they
+// do not enter the mean; it is +inf when there are no others.
+class SqnrSummary {
+ public:
+  void add(double db);
+  bool empty() const { return count_ == 0; }
+  double mean() const;
+  double lowest() const { return lowest_; }
+
+ private:
+  double sum_ = 0;
+  double lowest_ = std::numeric_limits<double>::infinity();
+  std::uint64_t finite_ = 0;
+  std::uint64_t count_ = 0;
 };
 
 // Sums of float64 over blocks of fixed size, added in their order: the same bits for any number of

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/version.hpp"
+#include "quantize/measure.hpp"
 #include "report/layer_rows.hpp"
 #include "report/report.hpp"
 
@@ -44,26 +45,19 @@ json::Value layer_to_json(const LayerRow& row) {
 }
 
 json::Value totals(const RunFacts& facts) {
-  double sum = 0;
-  double lowest = std::numeric_limits<double>::infinity();
-  for (const auto& [index, result] : facts.results) {
-    sum += result.sqnr_db;
-    lowest = std::min(lowest, result.sqnr_db);
-  }
-  const bool any = !facts.results.empty();
+  SqnrSummary sqnr;
+  for (const auto& [index, result] : facts.results) sqnr.add(result.sqnr_db);
   const Plan& plan = facts.plan;
   const double ratio = plan.bytes_after == 0 ? 1.0
                                              : static_cast<double>(plan.bytes_before) /
                                                    static_cast<double>(plan.bytes_after);
-  return json::Object{
-      {"tensors", plan.tensors.size()},
-      {"quantized", facts.results.size()},
-      {"bytes_before", plan.bytes_before},
-      {"bytes_after", plan.bytes_after},
-      {"ratio", ratio},
-      {"sqnr_db_mean",
-       any ? json::number(sum / static_cast<double>(facts.results.size())) : json::Value()},
-      {"sqnr_db_min", any ? json::number(lowest) : json::Value()}};
+  return json::Object{{"tensors", plan.tensors.size()},
+                      {"quantized", facts.results.size()},
+                      {"bytes_before", plan.bytes_before},
+                      {"bytes_after", plan.bytes_after},
+                      {"ratio", ratio},
+                      {"sqnr_db_mean", sqnr.empty() ? json::Value() : json::number(sqnr.mean())},
+                      {"sqnr_db_min", sqnr.empty() ? json::Value() : json::number(sqnr.lowest())}};
 }
 
 json::Value plugins_used(const RunFacts& facts) {

@@ -9,6 +9,7 @@
 
 #include "base/dtype.hpp"
 #include "base/version.hpp"
+#include "quantize/measure.hpp"
 
 namespace detent {
 namespace {
@@ -110,24 +111,21 @@ std::vector<std::pair<std::string, std::string>> early_metadata(const Plan& plan
 
 std::string metrics_metadata(const Plan& plan, const SqnrOf& sqnr) {
   json::Object per_tensor;
-  double sum = 0;
-  double lowest = std::numeric_limits<double>::infinity();
+  SqnrSummary summary;
   for (const auto& [name, db] : sqnr) {
     per_tensor.append({name, {}, rounded(db)});
-    sum += db;
-    lowest = std::min(lowest, db);
+    summary.add(db);
   }
-  const bool any = !sqnr.empty();
   const double ratio = plan.bytes_after == 0 ? 1.0
                                              : static_cast<double>(plan.bytes_before) /
                                                    static_cast<double>(plan.bytes_after);
-  return json::dump(json::Object{
-      {"bytes_before", plan.bytes_before},
-      {"bytes_after", plan.bytes_after},
-      {"compression_ratio", std::round(ratio * 1e4) / 1e4},
-      {"sqnr_db_mean", any ? rounded(sum / static_cast<double>(sqnr.size())) : json::Value()},
-      {"sqnr_db_min", any ? rounded(lowest) : json::Value()},
-      {"sqnr_db", std::move(per_tensor)}});
+  return json::dump(
+      json::Object{{"bytes_before", plan.bytes_before},
+                   {"bytes_after", plan.bytes_after},
+                   {"compression_ratio", std::round(ratio * 1e4) / 1e4},
+                   {"sqnr_db_mean", summary.empty() ? json::Value() : rounded(summary.mean())},
+                   {"sqnr_db_min", summary.empty() ? json::Value() : rounded(summary.lowest())},
+                   {"sqnr_db", std::move(per_tensor)}});
 }
 
 std::string digests_metadata(const DigestOf& digests) {

@@ -50,7 +50,7 @@ class Safetensors final : public sdk::Serializer {
       "nibble";
   static constexpr const char* vendor = "Detent";
   static constexpr const char* license = "Apache-2.0";
-  static constexpr const char* provides[] = {"format:safetensors", nullptr};
+  static constexpr const char* provides[] = {"format:safetensors", "extension:.safetensors", nullptr};
   static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC;
 
   explicit Safetensors(const sdk::Config&) {}

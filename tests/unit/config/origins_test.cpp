@@ -70,10 +70,10 @@ TEST_CASE("origins tell the file from --set and from defaults") {
   CHECK(origin("/provenance") == "default");
   CHECK(origin("/rules/0/weight/observer/id") == file + ":4:29");
   CHECK(origin("/rules/0/weight/quantizer/id") == file + ":4:49");
-  CHECK(origin("/rules/0/weight/quantizer/params/a/1") == file + ":4:75");
-  CHECK(origin("/rules/0/weight/quantizer/params/b") == file + ":4:84");
+  CHECK(origin("/rules/0/weight/quantizer/params/a/1") == file + ":4:74");
+  CHECK(origin("/rules/0/weight/quantizer/params/b") == file + ":4:83");
   CHECK(origin("/rules/0/weight/params") == "nothing");
-  CHECK(origin("/outputs/0/serializer/id") == file + ":6:38");
+  CHECK(origin("/outputs/0/serializer/id") == file + ":6:37");
 }
 
 TEST_CASE("defaults inside what --set made are defaults") {

@@ -81,7 +81,7 @@ TEST_CASE("a relative configuration path is resolved from the working folder") {
     text = e.what();
   }
   fs::current_path(before);
-  CHECK(text.find("p.json:1:59: /outputs/0/path: the output would overwrite the model") == 0);
+  CHECK(text.find("p.json:1:62: /outputs/0/path: the output would overwrite the model") == 0);
 }
 
 }  // namespace

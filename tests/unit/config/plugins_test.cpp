@@ -76,18 +76,18 @@ TEST_CASE("defaults follow the role of the tensor") {
 
 TEST_CASE("a parameter out of range is placed named and explained") {
   CHECK(first_problem(R"({"quantizer": "fixture_groups", "params": {"group_size": 0}})") ==
-        "p.json:2:76: /rules/0/weight/params/group_size: 0 is less than 1, the smallest "
+        "p.json:2:79: /rules/0/weight/params/group_size: 0 is less than 1, the smallest "
         "group_size of fixture_groups");
   CHECK(
       first_problem(R"({"quantizer": {"id": "fixture_groups", "params": {"group_size": "64"}}})") ==
-      "p.json:2:83: /rules/0/weight/quantizer/params/group_size: expected an integer for "
+      "p.json:2:86: /rules/0/weight/quantizer/params/group_size: expected an integer for "
       "group_size of fixture_groups, found the string \"64\"");
   CHECK(first_problem(R"({"quantizer": "fixture_groups", "params": {"groupsize": 64}})") ==
-        "p.json:2:63: /rules/0/weight/params/groupsize: unknown parameter \"groupsize\" of "
+        "p.json:2:65: /rules/0/weight/params/groupsize: unknown parameter \"groupsize\" of "
         "fixture_groups\nhint: did you mean \"group_size\"? parameters: group_size, symmetric, "
         "tail");
   CHECK(first_problem(R"({"quantizer": "fixture_groups", "observer": "fixture.average"})") ==
-        "p.json:2:65: /rules/0/weight/observer/params: \"constant\" is missing; fixture.average "
+        "p.json:2:66: /rules/0/weight/observer/params: \"constant\" is missing; fixture.average "
         "cannot do without it");
 }
 
@@ -99,12 +99,12 @@ TEST_CASE("an unknown plugin is a mistake of the file") {
   CHECK(e.problems()[0].hint.find("fixture_groups") != std::string::npos);
   CHECK(e.problems()[0].where.pointer == "/rules/0/weight/quantizer");
   CHECK(e.problems()[0].where.line == 2);
-  CHECK(e.problems()[0].where.column == 34);
+  CHECK(e.problems()[0].where.column == 36);
 }
 
 TEST_CASE("a plugin of another kind is said to be that") {
   CHECK(first_problem(R"({"quantizer": "fixture_groups", "observer": "fixture_groups"})") ==
-        "p.json:2:64: /rules/0/weight/observer: \"fixture_groups\" is a quantizer; an observer "
+        "p.json:2:66: /rules/0/weight/observer: \"fixture_groups\" is a quantizer; an observer "
         "belongs here\nhint: installed observers: fixture.average, fixture.bins, fixture.plain");
 }
 
@@ -170,7 +170,7 @@ TEST_CASE("the effective configuration has the plugins' defaults and says so") {
         R"({"id":"fixture_groups","params":{"group_size":64,"symmetric":true,"tail":"error"}})");
   const json::Object& origins = *effective.at_pointer("/origins")->if_object();
   const std::string at = "/rules/0/weight/quantizer/params/";
-  CHECK(*origins.find(at + "group_size")->if_string() == "p.json:2:75");
+  CHECK(*origins.find(at + "group_size")->if_string() == "p.json:2:78");
   CHECK(*origins.find(at + "symmetric")->if_string() == "plugin default");
   CHECK(*origins.find(at + "tail")->if_string() == "--set");
 }

@@ -128,7 +128,7 @@ TEST_CASE("all mistakes are found at once with their places") {
   CHECK(problems[2].pointer == "/b/c");
   CHECK(problems[3].pointer == "/b/x~0y~1z");
   CHECK(problems[3].position.line == 3);
-  CHECK(problems[3].position.column == 18);
+  CHECK(problems[3].position.column == 19);
 }
 
 TEST_CASE("an object is closed unless its schema opens it") {

@@ -127,6 +127,22 @@ TEST_CASE("a syntax error is placed at the character that is wrong") {
   CHECK_FALSE(refusal(std::string("[1\0]", 4)).empty());
 }
 
+TEST_CASE("a syntax error says what is wrong rather than that something is") {
+  const auto says = [](std::string_view text, const char* words) {
+    return refusal(text).find(words) != std::string::npos;
+  };
+  CHECK(says("{\"a\": 1 \"b\": 2}", "is a comma missing before this?"));
+  CHECK(says("[1,]", "a comma too many before this"));
+  CHECK(says("{'a': 1}", "strings are in double quotes"));
+  CHECK(says("[True]", "only true, false and null are without quotes"));
+  CHECK(says("[NaN]", "NaN and Infinity are no numbers of JSON"));
+  CHECK(says("// x\n1", "comments are not allowed here"));
+  CHECK(says("\"a\nb\"", "the control character 0x0a is not allowed"));
+  CHECK(says("\"\\ud800\"", "half a surrogate pair"));
+  CHECK(says("\"\xFF\"", "not UTF-8"));
+  CHECK(says("[1", "the text ends too early"));
+}
+
 TEST_CASE("text that is not UTF-8 is refused") {
   CHECK_FALSE(refusal("\"\xFF\"").empty());
   CHECK_FALSE(refusal("\"\xC0\xAF\"").empty());          // overlong

@@ -175,6 +175,9 @@ TEST_CASE("An entry must have the three fields, each of its kind") {
 TEST_CASE("Sizes and offsets are whole numbers without a sign") {
   check_all({
       {one("U8", "[-1]", "[0,0]"), 0, "shape holds -1"},
+      {one("U8", "[-0]", "[0,0]"), 0, "-0 is no whole number"},
+      {one("U8", "[-0.0]", "[0,0]"), 0, "shape holds -0"},
+      {one("U8", "[0]", "[-0,0]"), 0, "-0 is no whole number"},
       {one("U8", "[1.0]", "[0,1]"), 1, "shape holds 1"},
       {one("U8", "[1e0]", "[0,1]"), 1, "shape holds 1"},
       {one("U8", "[\"1\"]", "[0,1]"), 1, "shape holds a string"},

@@ -41,8 +41,8 @@ TEST_CASE("scales are good when finite and above zero, the smallest denormal inc
 TEST_CASE("scales in 16 and 8 bits are judged by their own formats") {
   // binary16: 0x7BFF is 65504, 0x7C00 infinity, 0x7E00 NaN, 0x8001 negative.
   CHECK(first_bad<std::uint16_t>(DETENT_F16, {0x0001, 0x3C00, 0x7BFF}) == 3);
-  for (const std::uint16_t bad : {0x0000, 0x7C00, 0x7E00, 0x8001, 0xFC00}) {
-    CHECK(first_bad<std::uint16_t>(DETENT_F16, {bad}) == 0);
+  for (const int bad : {0x0000, 0x7C00, 0x7E00, 0x8001, 0xFC00}) {
+    CHECK(first_bad<std::uint16_t>(DETENT_F16, {static_cast<std::uint16_t>(bad)}) == 0);
   }
   CHECK(first_bad<std::uint16_t>(DETENT_BF16, {0x0001, 0x7C00, 0x7F7F}) == 3);
   CHECK(first_bad<std::uint16_t>(DETENT_BF16, {0x7F80}) == 0);
