@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <map>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -30,6 +31,11 @@ std::string printable_lines(const std::string& text) {
     at = end + 1;
   }
   return out;
+}
+
+void print_warning(const std::string& message) {
+  const std::string text = coloured("1;33", "warning:") + " " + printable_lines(message);
+  std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
 json::Value problem_to_json(const Error& error, const Problem& problem) {
@@ -65,12 +71,17 @@ void print_error(const Error& error, bool json) {
 
 void print_warnings(const std::vector<Warning>& warnings, const Globals& globals) {
   if (globals.quiet) return;
+  // A model of thousands of layers can have one warning for each; a few show what it is about.
+  constexpr std::size_t kMostOfOneCode = 4;
+  std::map<std::string, std::size_t> count;
   for (const Warning& w : warnings) {
-    const std::string text =
-        coloured("1;33", "warning:") + " " +
-        printable_lines(fmt::format("{} [{}]", format_problem({w.message, "", w.where}), w.code));
-    std::fwrite(text.data(), 1, text.size(), stderr);
+    if (++count[w.code] > kMostOfOneCode && !globals.verbose) continue;
+    print_warning(fmt::format("{} [{}]", format_problem({w.message, "", w.where}), w.code));
   }
+  for (const auto& [code, n] : count)
+    if (n > kMostOfOneCode && !globals.verbose)
+      print_warning(fmt::format("{} more like this, in the report and with --verbose [{}]",
+                                n - kMostOfOneCode, code));
 }
 
 }  // namespace detent::cli

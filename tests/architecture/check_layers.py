@@ -31,10 +31,20 @@ NOT_STANDARD = {"xxhash.h", "zlib.h", "xxhash"}
 # A plugin's business, though the prefix detent/ would let it pass.
 NEVER = {"framework/": ["detent/kernels/"]}
 
-# A stage knows itself and those before it. run chains them, and report describes a run: they are one.
-STAGES = ["base", "json", "plugin", "model", "config", "plan", "calibrate", "quantize", "artifact",
-          "serialize", "validate", "report", "run"]
-LAST = {"report", "run"}
+# A stage knows itself, its neighbours on the same line, and those before it; run chains them.
+STAGES = [
+    {"base"},
+    {"json"},
+    {"model"},
+    {"plugin", "config"},  # config names plugins, plugins declare parameters by config's schemas
+    {"plan"},
+    {"calibrate"},
+    {"quantize"},
+    {"artifact", "serialize"},  # what was written is what is read
+    {"validate"},
+    {"report", "run"},  # a report describes a run, which writes it in the end
+]
+LEVEL = {stage: level for level, stages in enumerate(STAGES) for stage in stages}
 
 # Names of built-in plugins that mean nothing else: the framework knows none of them.
 PLUGIN_IDS = re.compile(r'"(minmax|ema|histogram|movingaverage|kl|int4_groupwise|weight_range|roundtrip)"')
@@ -47,7 +57,7 @@ def layer_of(path):
 
 def stage_of(path):
     parts = path.split("/")
-    return parts[2] if path.startswith("framework/src/") and parts[2] in STAGES else None
+    return parts[2] if path.startswith("framework/src/") and parts[2] in LEVEL else None
 
 
 def may_include(layer, included):
@@ -62,9 +72,7 @@ def may_include(layer, included):
 def may_use_stage(path, included):
     """Of an include in quotes, relative to framework/src: only earlier stages."""
     own, other = stage_of(path), included.split("/")[0]
-    if own is None or other not in STAGES:
-        return True
-    return STAGES.index(other) <= STAGES.index(own) or {own, other} <= LAST
+    return own is None or other not in LEVEL or LEVEL[other] <= LEVEL[own]
 
 
 def violations(root):

@@ -90,6 +90,12 @@ class Sizes(unittest.TestCase):
         self.assertFalse(found_in(check_sizes, "sdk/a.cpp", function_of(60)))
         self.assertTrue(found_in(check_sizes, "sdk/a.cpp", function_of(61)))
 
+    def test_a_long_loop_is_found_and_a_long_table_is_not(self):
+        loop = "int f() {\n  for (;;) {\n" + "    g();\n" * 60 + "  }\n}\n"
+        table = "List f() {\n  return {\n" + "      {1, 2},\n" * 60 + "  };\n}\n"
+        self.assertTrue(found_in(check_sizes, "sdk/a.cpp", loop))
+        self.assertFalse(found_in(check_sizes, "sdk/a.cpp", table))
+
     def test_a_long_method_is_found_and_its_class_is_not(self):
         method = "".join("  " + line + "\n" for line in function_of(61).splitlines())
         self.assertEqual(len(found_in(check_sizes, "sdk/a.cpp", "class A {\n" + method + "};\n")), 1)

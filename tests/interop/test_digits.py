@@ -38,8 +38,7 @@ class Digits(unittest.TestCase):
 
     def each_file(self):
         for name, path in self.files.items():
-            with self.subTest(example=name):
-                yield path, reader.File(path)
+            yield name, path, reader.File(path)
 
     def dequantized(self, path):
         restored = path.with_suffix(".float.safetensors")
@@ -54,39 +53,44 @@ class Digits(unittest.TestCase):
         self.assertEqual(program.sha256(MODEL), self.hash_before)
 
     def test_every_example_quantizes_something(self):
-        for _, file in self.each_file():
-            self.assertTrue(reader.quantized_names(file))
+        for example, _, file in self.each_file():
+            with self.subTest(example=example):
+                self.assertTrue(reader.quantized_names(file))
 
     def test_kept_tensors_are_byte_identical(self):
-        for _, file in self.each_file():
-            quantized = set(reader.quantized_names(file))
-            for name, raw in self.original.bytes.items():
-                if name not in quantized:
-                    self.assertEqual(file.bytes[name], raw, name)
+        for example, _, file in self.each_file():
+            with self.subTest(example=example):
+                quantized = set(reader.quantized_names(file))
+                for name, raw in self.original.bytes.items():
+                    if name not in quantized:
+                        self.assertEqual(file.bytes[name], raw, name)
 
     def test_the_format_page_is_enough_to_dequantize(self):
-        for path, file in self.each_file():
-            restored = reader.File(self.dequantized(path))
-            self.assertEqual(set(restored.tensors), set(self.original.tensors))
-            for name in reader.quantized_names(file):
-                expected = reader.dequantize(file, name)
-                self.assertEqual(list(expected.shape), list(self.original.tensors[name].shape), name)
-                self.assertEqual(restored.bytes[name], expected.astype("<f4").tobytes(), name)
+        for example, path, file in self.each_file():
+            with self.subTest(example=example):
+                restored = reader.File(self.dequantized(path))
+                self.assertEqual(set(restored.tensors), set(self.original.tensors))
+                for name in reader.quantized_names(file):
+                    expected = reader.dequantize(file, name)
+                    self.assertEqual(list(expected.shape), list(self.original.tensors[name].shape), name)
+                    self.assertEqual(restored.bytes[name], expected.astype("<f4").tobytes(), name)
 
     def test_the_recorded_sqnr_is_the_real_one(self):
-        for _, file in self.each_file():
-            recorded = file.group("metrics")["sqnr_db"]
-            for name in reader.quantized_names(file):
-                real = reader.sqnr_db(self.original.tensors[name], reader.dequantize(file, name))
-                said = recorded[name]
-                self.assertAlmostEqual(float(said), real, delta=1e-3, msg=name)
+        for example, _, file in self.each_file():
+            with self.subTest(example=example):
+                recorded = file.group("metrics")["sqnr_db"]
+                for name in reader.quantized_names(file):
+                    real = reader.sqnr_db(self.original.tensors[name], reader.dequantize(file, name))
+                    said = recorded[name]
+                    self.assertAlmostEqual(float(said), real, delta=1e-3, msg=name)
 
     def test_the_metadata_of_every_group_are_json(self):
-        for _, file in self.each_file():
-            self.assertLessEqual({"quantization", "architecture", "versions", "metrics"},
-                                 set(file.metadata))
-            for key in ("quantization", "architecture", "versions", "metrics"):
-                self.assertIsInstance(json.loads(file.metadata[key]), dict)
+        for example, _, file in self.each_file():
+            with self.subTest(example=example):
+                self.assertLessEqual({"quantization", "architecture", "versions", "metrics"},
+                                     set(file.metadata))
+                for key in ("quantization", "architecture", "versions", "metrics"):
+                    self.assertIsInstance(json.loads(file.metadata[key]), dict)
 
     def test_the_number_of_threads_does_not_change_a_byte(self):
         for name in NAMES:

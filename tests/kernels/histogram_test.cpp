@@ -17,6 +17,7 @@ constexpr double kTiny = std::numeric_limits<double>::denorm_min();
 
 // floor(x / 2^k) in integers: x is an integer m times 2^e.
 std::int64_t index_in_integers(double x, int k) {
+  if (x == 0) return 0;
   int e = 0;
   const auto m = static_cast<std::int64_t>(std::ldexp(std::frexp(x, &e), 53));
   const int shift = k - (e - 53);

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kPrefix = "re:";
 constexpr std::size_t kLongestExpression = 1000;
 constexpr std::size_t kLongestName = 1000;
-constexpr std::uint64_t kMostRepetitions = 1000;
+constexpr std::uint64_t kMostCopies = 20000;  // a stack of 8 MiB takes three times that, sanitized
 
 constexpr std::regex::flag_type kFlags = std::regex::ECMAScript | std::regex::optimize
 #ifdef __GLIBCXX__
@@ -25,28 +25,28 @@ constexpr std::regex::flag_type kFlags = std::regex::ECMAScript | std::regex::op
 #endif
     ;
 
+// The largest count of the repetition that begins at expression[at] == '{'; at least 1.
+std::uint64_t count_at(std::string_view expression, std::size_t at) {
+  const char* end = expression.data() + expression.size();
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  const auto first = std::from_chars(expression.data() + at + 1, end, low);
+  if (first.ec == std::errc::result_out_of_range) return kMostCopies;
+  if (first.ec == std::errc() && first.ptr != end && *first.ptr == ',' &&
+      std::from_chars(first.ptr + 1, end, high).ec == std::errc::result_out_of_range)
+    return kMostCopies;
+  return std::max<std::uint64_t>({low, high, 1});
+}
+
 // The library copies what a counted repetition repeats, and matches by recursion over the copies:
-// (a{1000}){1000} would be a million of them. Counts in classes are included, to be simple and
-// safe.
-std::uint64_t product_of_repetitions(std::string_view expression) {
-  std::uint64_t product = 1;
-  for (std::size_t at = expression.find('{'); at != std::string_view::npos;
-       at = expression.find('{', at + 1)) {
-    const char* end = expression.data() + expression.size();
-    std::uint64_t low = 0;
-    const auto first = std::from_chars(expression.data() + at + 1, end, low);
-    std::uint64_t high = low;
-    if (first.ec == std::errc::result_out_of_range) return UINT64_MAX;
-    if (first.ec == std::errc() && first.ptr != end && *first.ptr == ',') {
-      if (std::from_chars(first.ptr + 1, end, high).ec == std::errc::result_out_of_range)
-        return UINT64_MAX;
-    }
-    const std::uint64_t count = std::max<std::uint64_t>({low, high, 1});
-    if (count > kMostRepetitions) return count;
-    product *= count;
-    if (product > kMostRepetitions) return product;
-  }
-  return product;
+// (a{1000}){1000} would be a million of them. This is more than there can be: every count is taken
+// to repeat the whole expression as often as all the others do.
+std::uint64_t most_copies(std::string_view expression) {
+  std::uint64_t copies = expression.size();
+  for (std::size_t at = expression.find('{'); at != std::string_view::npos && copies <= kMostCopies;
+       at = expression.find('{', at + 1))
+    copies *= std::min(count_at(expression, at), kMostCopies);
+  return copies;
 }
 
 const char* reason(std::regex_constants::error_type code) {
@@ -75,9 +75,8 @@ Pattern::Pattern(std::string text) : text_(std::move(text)) {
   if (expression.size() > kLongestExpression)
     throw std::invalid_argument(
         fmt::format("a regular expression has at most {} characters", kLongestExpression));
-  if (product_of_repetitions(expression) > kMostRepetitions)
-    throw std::invalid_argument(
-        fmt::format("its repetitions multiply to more than {}", kMostRepetitions));
+  if (most_copies(expression) > kMostCopies)
+    throw std::invalid_argument("its counted repetitions are too large; use * or + instead");
   try {
     expression_ = std::make_shared<Expression>(Expression{std::regex(expression, kFlags)});
   } catch (const std::regex_error& e) {

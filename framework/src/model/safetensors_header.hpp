@@ -32,7 +32,7 @@ std::uint64_t safetensors_header_length(std::string_view first_bytes, std::uint6
 //
 // Stricter than the reference reader (safetensors 0.8): it also takes white space before the '{',
 // "__metadata__": null, duplicate keys, names with NUL, rows of 4-bit values that end within a
-// byte, and sizes beyond 2^63 beside a size of 0.
+// byte, sizes beyond 2^63 beside a size of 0, and -0 in fields that it ignores.
 //
 // Errors  Error{io} with file, tensor or place, and the rule that is broken
 SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t file_size,

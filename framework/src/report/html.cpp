@@ -166,22 +166,34 @@ std::string layer_table(const json::Value& report) {
          rows + "</tbody></table></div>\n" + std::string(kFilter);
 }
 
-std::string findings(const json::Value& report) {
-  std::string rows;
-  for (const json::Value& w : list_at(report, "/warnings"))
-    rows +=
-        fmt::format("<tr><td class=\"fair\">warning</td><td><code>{}</code></td><td>{}</td></tr>\n",
-                    html_escape(text_at(w, "/code")), html_escape(text_at(w, "/message")));
+std::vector<std::string> finding_rows(const json::Value& report) {
+  std::vector<std::string> rows;
   for (const json::Value& f : list_at(report, "/validation/findings")) {
-    const std::string severity = text_at(f, "/severity");
-    if (severity != "fail") continue;  // warnings stand above already, facts in the table
-    rows += fmt::format(
+    if (text_at(f, "/severity") != "fail") continue;  // the others are warnings, or in the table
+    rows.push_back(fmt::format(
         "<tr><td class=\"poor\">failed</td><td><code>{}</code></td><td>{} {}</td></tr>\n",
         html_escape(text_at(f, "/validator")), html_escape(text_at(f, "/tensor")),
-        html_escape(text_at(f, "/message")));
+        html_escape(text_at(f, "/message"))));
   }
+  for (const json::Value& w : list_at(report, "/warnings"))
+    rows.push_back(
+        fmt::format("<tr><td class=\"fair\">warning</td><td><code>{}</code></td><td>{}</td></tr>\n",
+                    html_escape(text_at(w, "/code")), html_escape(text_at(w, "/message"))));
+  return rows;
+}
+
+std::string findings(const json::Value& report) {
+  constexpr std::size_t kOpen = 8;
+  const std::vector<std::string> rows = finding_rows(report);
   if (rows.empty()) return "<h2>Warnings</h2>\n<p class=\"soft\">None.</p>\n";
-  return "<h2>Warnings</h2>\n<div class=\"wide\"><table>" + rows + "</table></div>\n";
+  std::string html = "<h2>Warnings</h2>\n<div class=\"wide\"><table>";
+  for (std::size_t i = 0; i < std::min(kOpen, rows.size()); ++i) html += rows[i];
+  html += "</table></div>\n";
+  if (rows.size() <= kOpen) return html;
+  html += fmt::format("<details><summary>and {} more</summary><div class=\"wide\"><table>",
+                      rows.size() - kOpen);
+  for (std::size_t i = kOpen; i < rows.size(); ++i) html += rows[i];
+  return html + "</table></div></details>\n";
 }
 
 std::string provenance(const json::Value& report) {

@@ -68,7 +68,9 @@ std::string channel(const json::Object& facts, std::size_t c, std::span<const do
   const double hi = entry(facts, fmt::format("/range/{}/1", c));
   const double min = entry(facts, fmt::format("/min/{}", c));
   const double max = entry(facts, fmt::format("/max/{}", c));
-  const Axis axis{std::min({lo, min, -1e-30}), std::max({hi, max, 1e-30})};
+  const double low = std::min(lo, min);
+  const double high = std::max(hi, max);
+  const Axis axis{low, high > low ? high : low + 1};
   std::string svg = fmt::format(
       "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"histogram and "
       "chosen range of channel {}\">\n",

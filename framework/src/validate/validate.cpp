@@ -154,7 +154,8 @@ Validation validate(const std::vector<PluginUse>& validators, const ValidationIn
 
 std::string describe(const Finding& f) {
   std::string text = f.validator;
-  if (!f.target.empty()) text += fmt::format(": \"{}\"", f.target);
+  const bool named = f.message.find(f.target) != std::string::npos;
+  if (!f.target.empty() && !named) text += fmt::format(": \"{}\"", f.target);
   text += ": " + (f.message.empty() ? fmt::format("{} = {:.6g}", f.metric, f.value) : f.message);
   return text;
 }

@@ -43,6 +43,7 @@ sdk::Status Int3::plan(const sdk::TensorInfo& tensor, const sdk::Planner& planne
   target.scheme = "acme.int3/1";
   if (const sdk::Status s = planner.target(target); !s.ok()) return s;
   if (const sdk::Status s = planner.output("qweight", DETENT_I8, tensor.shape); !s.ok()) return s;
+  if (const sdk::Status s = planner.meta("scheme", "\"acme.int3/1\""); !s.ok()) return s;
   return planner.output("scale", DETENT_F32, {tensor.shape[0]});
 }
 
@@ -62,8 +63,7 @@ sdk::Status Int3::quantize(const sdk::TensorView& weight, const sdk::Source& sta
     *codes++ = static_cast<int8_t>(std::min(std::max(code, -kMost), kMost));
   });
   if (!known) return {DETENT_E_UNSUPPORTED, "acme.int3 takes floating-point weights"};
-  if (call.cancelled()) return {DETENT_E_CANCELLED};
-  return out.meta("scheme", R"({"id": "acme.int3/1", "bits": 3, "axis": 0})");
+  return call.cancelled() ? sdk::Status(DETENT_E_CANCELLED) : sdk::Status();
 }
 
 sdk::Status Int3::dequantize(const sdk::Source& quantized, const sdk::MutableTensor& out,

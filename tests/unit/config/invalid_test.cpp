@@ -2,12 +2,12 @@
 // config_examples/invalid: each file has one mistake, and beside it the message that it must give.
 #include <algorithm>
 #include <filesystem>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "base/file.hpp"
 #include "config/config.hpp"
+#include "plugin/registry.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
@@ -19,19 +19,23 @@ using test::TempFolder;
 
 const fs::path kFolder = fs::path(DETENT_CONFIG_EXAMPLES) / "invalid";
 
-std::vector<fs::path> invalid_files() {
+enum class Mistake { of_the_file, about_plugins };
+
+std::vector<fs::path> invalid_files(Mistake wanted = Mistake::of_the_file) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(kFolder)) {
-    const bool needs_plugins = entry.path().filename().string().starts_with("plugin_");
-    if (entry.path().extension() == ".json" && !needs_plugins) files.push_back(entry.path());
+    const bool plugins = entry.path().filename().string().starts_with("plugin_");
+    const bool is_wanted = plugins == (wanted == Mistake::about_plugins);
+    if (entry.path().extension() == ".json" && is_wanted) files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
 }
 
-Error error_of(const fs::path& file) {
+Error error_of(const fs::path& file, const Registry* registry = nullptr) {
   try {
-    load_config(file, {});
+    Config config = load_config(file, {});
+    if (registry != nullptr) check_plugins(config, *registry);
   } catch (const Error& e) {
     return e;
   }
@@ -45,23 +49,47 @@ std::string without_folder(std::string text) {
   return text;
 }
 
+void compare_with_golden(const fs::path& file, const Error& error) {
+  CAPTURE(file.filename().string());
+  fs::path golden = file;
+  golden.replace_extension(".txt");
+  REQUIRE(fs::exists(golden));
+  CHECK(without_folder(error.what()) + "\n" == read_text_file(golden, 1 << 16));
+  CHECK(error.exit_code() == 2);
+}
+
 TEST_CASE("every invalid example gives exactly the message beside it") {
   const std::vector<fs::path> files = invalid_files();
   CHECK(files.size() >= 45);
-  for (const fs::path& file : files) {
-    CAPTURE(file.filename().string());
-    const Error error = error_of(file);
-    fs::path golden = file;
-    golden.replace_extension(".txt");
-    REQUIRE(fs::exists(golden));
-    CHECK(without_folder(error.what()) + "\n" == read_text_file(golden, 1 << 16));
-    CHECK(error.exit_code() == 2);
-  }
+  for (const fs::path& file : files) compare_with_golden(file, error_of(file));
 }
+
+#ifdef DETENT_BUILTIN_PLUGINS
+TEST_CASE("mistakes about the built-in plugins give exactly the message beside them") {
+  const Registry registry = Registry::scan({{DETENT_BUILTIN_PLUGINS, "test", true}});
+  const std::vector<fs::path> files = invalid_files(Mistake::about_plugins);
+  CHECK(files.size() >= 7);
+  for (const fs::path& file : files) compare_with_golden(file, error_of(file, &registry));
+}
+
+TEST_CASE("every valid example is accepted with the built-in plugins") {
+  const Registry registry = Registry::scan({{DETENT_BUILTIN_PLUGINS, "test", true}});
+  std::size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(DETENT_CONFIG_EXAMPLES)) {
+    if (entry.path().extension() != ".json") continue;
+    CAPTURE(entry.path().string());
+    ++count;
+    Config config = load_config(entry.path(), {});
+    CHECK_NOTHROW(check_plugins(config, registry));
+  }
+  CHECK(count > 0);
+}
+#endif
 
 TEST_CASE("every problem names a place and fits on three lines") {
   for (const fs::path& file : invalid_files()) {
-    for (const Problem& p : error_of(file).problems()) {
+    const Error error = error_of(file);
+    for (const Problem& p : error.problems()) {
       const std::string text = format_problem(p);
       CAPTURE(text);
       CHECK(p.where.file == file.string());

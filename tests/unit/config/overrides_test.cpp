@@ -83,6 +83,13 @@ TEST_CASE("a mistake in an overriding value is placed in the override") {
         0);
 }
 
+TEST_CASE("a mistake is placed in the latest override that gave the value") {
+  const std::string text =
+      message({{"/runtime", R"({"threads": "a", "seed": 1})"}, {"/runtime/seed", "-1"}});
+  CHECK(text.find("--set /runtime:1:13: /runtime/threads: ") == 0);
+  CHECK(text.find("--set /runtime/seed: /runtime/seed: -1 is less") != std::string::npos);
+}
+
 TEST_CASE("text that begins like JSON and is none is an error, a bare word is a string") {
   CHECK(message({{"/runtime", R"({"threads": })"}}).find("--set /runtime:1:13: not valid JSON") ==
         0);

@@ -31,6 +31,7 @@ TEST_CASE("an expression matches the whole name") {
   CHECK(pattern.matches("layers.11.mlp"));
   CHECK_FALSE(pattern.matches("layers.1.mlp"));
   CHECK_FALSE(pattern.matches("model.layers.11.mlp"));
+  CHECK(Pattern("re:model\\.[a-z]{1,9}\\.[0-9]{1,3}\\.[a-z]{2,8}").matches("model.layers.11.mlp"));
   CHECK(Pattern("re:conv[0-9]{1,2}").matches("conv12"));
   CHECK_FALSE(Pattern("re:conv[0-9]{1,2}").matches("conv123"));
 }
@@ -58,6 +59,9 @@ TEST_CASE("no expression that compiles is slow or overflows the stack") {
   CHECK_FALSE(Pattern("re:(a|aa)+b").matches(name));
   CHECK_FALSE(Pattern("re:(.*)*x").matches(name));
   CHECK_FALSE(Pattern("re:(?:a?){1000}b").matches(name));
+  std::string optional;
+  for (int i = 0; i < 95; ++i) optional += "a?";
+  CHECK(Pattern("re:(" + optional + "){100}").matches(name));  // the deepest recursion there is
   CHECK(Pattern("re:" + std::string(499, '(') + std::string(499, ')') + "a*").matches(name));
   CHECK_FALSE(Pattern("re:.*").matches(std::string(1'000'000, 'a')));  // longer than any name
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
