@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "re:";
 constexpr std::size_t kLongestExpression = 1000;
-constexpr std::size_t kLongestName = 1000;
-constexpr std::uint64_t kMostCopies = 20000;  // a stack of 8 MiB takes three times that, sanitized
+constexpr std::size_t kLongestName = 500;
+constexpr std::uint64_t kMostCopies = 10000;  // far from the end of a stack of 8 MiB
 
 constexpr std::regex::flag_type kFlags = std::regex::ECMAScript | std::regex::optimize
 #ifdef __GLIBCXX__

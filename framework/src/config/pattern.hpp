@@ -11,7 +11,7 @@ namespace detent {
 //
 // Both sides may be hostile. An expression has at most 1000 characters and repetitions that
 // multiply to at most 1000; it is matched in polynomial time where the standard library can
-// (libstdc++), which has no back-references then. A name of more than 1000 characters matches no
+// (libstdc++), which has no back-references then. A name of more than 500 characters matches no
 // expression.
 class Pattern {
  public:
