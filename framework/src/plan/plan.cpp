@@ -11,7 +11,8 @@
 namespace detent {
 namespace {
 
-// Code, libraries, tables of names and the allocator's slack of a run; measured, see docs/memory.
+// Code, libraries, tables of names and the allocator's slack: about twice what a run of a small
+// model was seen to take.
 constexpr std::uint64_t kBaseMemory = 24U << 20U;
 
 class Planner {
@@ -23,6 +24,7 @@ class Planner {
   }
 
   Plan make() {
+    refuse_isolation();
     refuse_activations();
     plan_.layers = group_layers(model_);
     plan_.tensors.resize(model_.tensors().size());
@@ -35,6 +37,13 @@ class Planner {
   }
 
  private:
+  // "auto" takes the best there is; who asks for a process must not get less in silence.
+  void refuse_isolation() const {
+    if (config_.isolation != "process") return;
+    throw Error(ErrorCode::config, "this build cannot run plugins in a process of their own",
+                "use \"isolation\": \"auto\" or \"none\"", where("/runtime/isolation", {}));
+  }
+
   void refuse_activations() const {
     std::vector<Problem> problems;
     for (const Rule& rule : config_.rules) {
@@ -193,6 +202,9 @@ class Planner {
         warn("pattern_matches_nothing",
              fmt::format("\"{}\" matches nothing in this model", p.pattern().text),
              p.pattern().pointer, p.pattern().position);
+    if (config_.has_calibration)
+      warn("calibration_unused", "no rule observes activations: the calibration data are not read",
+           "/calibration", {});
     if (!any)
       warn("nothing_to_quantize", "no tensor of this model is quantized: see `detent plan` for why",
            "/rules", {});

@@ -3,19 +3,13 @@
 
 #include <algorithm>
 
-#include "base/text.hpp"
-
 namespace detent {
 
-PatternMatcher::PatternMatcher(const NamePattern& pattern) : pattern_(pattern) {
-  constexpr std::string_view kRegexPrefix = "re:";
-  is_regex_ = pattern.text.starts_with(kRegexPrefix);
-  if (is_regex_) regex_ = std::regex(pattern.text.substr(kRegexPrefix.size()));
-}
+PatternMatcher::PatternMatcher(const NamePattern& pattern)
+    : pattern_(pattern), compiled_(pattern.text) {}
 
 bool PatternMatcher::matches(std::string_view name) {
-  const bool hit = is_regex_ ? std::regex_match(name.begin(), name.end(), regex_)
-                             : glob_match(pattern_.text, name);
+  const bool hit = compiled_.matches(name);
   used_ = used_ || hit;
   return hit;
 }

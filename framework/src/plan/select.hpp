@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Selecting tensors by name, type, size and dtype.
 #pragma once
-#include <regex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/config.hpp"
+#include "config/pattern.hpp"
 #include "plan/layers.hpp"
 
 namespace detent {
@@ -21,8 +21,7 @@ class PatternMatcher {
 
  private:
   NamePattern pattern_;
-  std::regex regex_;
-  bool is_regex_ = false;
+  Pattern compiled_;
   bool used_ = false;
 };
 

@@ -77,6 +77,12 @@ TEST_CASE("packed codes are read low nibble first, without the padding", "[weigh
         Verdict{"codes_out_of_range", 2});
 }
 
+TEST_CASE("the lowest signed packed code is -8", "[weight_range]") {
+  auto input = packed(DETENT_I4, {2, 3}, "\x88\x08\x77\x07");
+  input->qspec.qmin = -8;
+  CHECK(verdict(*input) == Verdict{"", 0});
+}
+
 TEST_CASE("unsigned packed codes are not sign-extended", "[weight_range]") {
   auto input = packed(DETENT_U4, {2, 3}, "\xf8\x00\x12\x0e");
   input->qspec.qdtype = DETENT_U4;
@@ -130,7 +136,8 @@ TEST_CASE("NaN in a kept tensor is what the parameter says", "[weight_range]") {
 
 TEST_CASE("bfloat16, double and strided tensors are looked at too", "[weight_range]") {
   auto bf16 = std::make_unique<Tensor>(Tensor::Zeros{}, DETENT_BF16, std::vector<int64_t>{2});
-  std::memcpy(bf16->bytes(), "\x80\x7f\x80\x3f", 4);  // infinity and 1
+  std::memcpy(bf16->bytes(), "\x80\x7f\x00\x7c",
+              4);  // infinity, and 2.7e36 with as many ones as f16's
   Input first(std::move(bf16));
   CHECK(verdict(first, {}, DETENT_FINDING_WARN) == Verdict{"kept_non_finite", 1});
 

@@ -60,11 +60,11 @@ TEST_CASE("no expression that compiles is slow or overflows the stack") {
   CHECK_FALSE(Pattern("re:(.*)*x").matches(name));
   CHECK_FALSE(Pattern("re:(?:a?){760}b").matches(name));
   std::string optional;
-  for (int i = 0; i < 48; ++i) optional += "a?";
+  for (int i = 0; i < 46; ++i) optional += "a?";
   CHECK(Pattern("re:(" + optional + "){100}").matches(name));  // the deepest recursion there is
   CHECK(Pattern("re:" + std::string(499, '(') + std::string(499, ')') + "a*").matches(name));
   CHECK_FALSE(Pattern("re:.*").matches(std::string(1'000'000, 'a')));  // longer than any name
-  CHECK((std::clock() - begin) / CLOCKS_PER_SEC < 20);  // of processor time
+  CHECK((std::clock() - begin) / CLOCKS_PER_SEC < 20);                 // of processor time
 }
 
 }  // namespace

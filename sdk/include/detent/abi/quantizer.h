@@ -26,7 +26,8 @@ typedef struct detent_tensor_info {
 } detent_tensor_info;
 DETENT_NO_TAIL(detent_tensor_info, layer_params);
 
-/* [call] What plan fills. Exactly one of `output` (at least once) and `decline` is called. */
+/* [call] What plan fills. Exactly one of `output` (at least once) and `decline` is called; for an
+ * activation (DETENT_ROLE_ACTIVATION), whose codes exist only while a model runs, `target` alone will do. */
 typedef struct detent_plan_sink {
   uint64_t struct_size;
   void *ctx;
