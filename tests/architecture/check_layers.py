@@ -37,10 +37,12 @@ STAGES = [
     {"json"},
     {"model"},
     {"plugin", "config"},  # config names plugins, plugins declare parameters by config's schemas
+    {"program"},  # a model that runs; plan asks which activations it can see
     {"plan"},
     {"calibrate"},
     {"quantize"},
     {"artifact", "serialize"},  # what was written is what is read
+    {"evaluate"},  # what quantization does to the model's own output
     {"validate"},
     {"report", "run"},  # a report describes a run, which writes it in the end
 ]

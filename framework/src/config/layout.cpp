@@ -89,7 +89,7 @@ const Layout& model_layout() {
 const Layout& plugins_layout() {
   static const Layout layout{
       "plugin_folders",
-      "Where plugins come from.",
+      "Where plugins come from, and which of their files are trusted.",
       {{.name = "search",
         .shape = Shape::texts,
         .title = "Search",
@@ -203,6 +203,19 @@ const Layout& runtime_layout() {
   return layout;
 }
 
+enum class Presence { required, optional, defaulted };
+
+Key section(std::string_view name, std::string_view title, const Layout& layout,
+            Presence presence) {
+  return {.name = name,
+          .shape = Shape::object,
+          .title = title,
+          .description = layout.description,
+          .required = presence == Presence::required,
+          .default_json = presence == Presence::defaulted ? "{}" : "",
+          .layout = &layout};
+}
+
 }  // namespace
 
 const Key* Layout::find(std::string_view key) const {
@@ -265,23 +278,9 @@ const Layout& pipeline_layout() {
         .default_json = "1",
         .minimum = 1,
         .maximum = 1},
-       {.name = "model",
-        .shape = Shape::object,
-        .title = "Model",
-        .description = "The model to quantize.",
-        .required = true,
-        .layout = &model_layout()},
-       {.name = "plugins",
-        .shape = Shape::object,
-        .title = "Plugins",
-        .description = "Where plugins come from, and which files of them are trusted.",
-        .default_json = "{}",
-        .layout = &plugins_layout()},
-       {.name = "calibration",
-        .shape = Shape::object,
-        .title = "Calibration",
-        .description = "The data that observers of activations see.",
-        .layout = &calibration_layout()},
+       section("model", "Model", model_layout(), Presence::required),
+       section("plugins", "Plugins", plugins_layout(), Presence::defaulted),
+       section("calibration", "Calibration", calibration_layout(), Presence::optional),
        {.name = "rules",
         .shape = Shape::objects,
         .title = "Rules",
@@ -301,23 +300,9 @@ const Layout& pipeline_layout() {
         .required = true,
         .nonempty = true,
         .layout = &output_layout()},
-       {.name = "validation",
-        .shape = Shape::object,
-        .title = "Validation",
-        .description = "Checks of the result.",
-        .default_json = "{}",
-        .layout = &validation_layout()},
-       {.name = "report",
-        .shape = Shape::object,
-        .title = "Report",
-        .description = "The report of the run.",
-        .layout = &report_layout()},
-       {.name = "runtime",
-        .shape = Shape::object,
-        .title = "Runtime",
-        .description = "How the run uses the machine.",
-        .default_json = "{}",
-        .layout = &runtime_layout()},
+       section("validation", "Validation", validation_layout(), Presence::defaulted),
+       section("report", "Report", report_layout(), Presence::optional),
+       section("runtime", "Runtime", runtime_layout(), Presence::defaulted),
        {.name = "provenance",
         .shape = Shape::choice,
         .title = "Provenance",

@@ -16,6 +16,11 @@ const std::vector<std::string>& Model::notes() const {
   return kNone;
 }
 
+const std::vector<std::pair<std::string, std::string>>& Model::aliases() const {
+  static const std::vector<std::pair<std::string, std::string>> kNone;
+  return kNone;
+}
+
 const TensorInfo* Model::find(std::string_view name) const {
   const auto& all = tensors();
   const auto it =

@@ -51,6 +51,11 @@ class Model {
   // weights that are stored transposed.
   virtual const std::vector<std::string>& notes() const;
   virtual const TensorInfo* find(std::string_view name) const;  // nullptr when there is none
+  // Further names of tensors: (alias, name in tensors()). A shared weight is one tensor, found
+  // under the first of its names.
+  virtual const std::vector<std::pair<std::string, std::string>>& aliases() const;
+  // Is it a program (TorchScript) rather than tensors alone? See program/program.hpp.
+  virtual bool is_program() const { return false; }
   std::uint64_t tensor_bytes() const;
 };
 

@@ -10,6 +10,7 @@
 #include "model/model.hpp"
 #include "plan/layers.hpp"
 #include "plugin/instance.hpp"
+#include "program/program.hpp"
 
 namespace detent {
 
@@ -39,9 +40,32 @@ struct TensorPlan {
   std::uint64_t bytes_after = 0;
 };
 
+// An activation that is quantized: one side of the operators that use a weight.
+struct ActivationPlan {
+  std::string weight;  // whose operators they are
+  std::string site;  // prefix of what is stored: the layer's name, or the tensor's where its param
+                     // is not "weight" (a layer can have several)
+  std::string layer;
+  Side side = Side::input;
+  int rule = -1;
+  const TensorScheme* scheme = nullptr;  // points into the Config
+  QuantTarget target;
+  bool dynamic = false;            // no observer: parameters of each run
+  std::vector<StoredName> stored;  // "scale" -> "fc1.input_scale", ...; empty when dynamic
+};
+
+// A layer whose activations a rule selects and that keep floating point all the same.
+struct SkippedActivation {
+  std::string layer;
+  std::string reason;
+  int rule = -1;
+};
+
 struct Plan {
   std::vector<Layer> layers;
-  std::vector<TensorPlan> tensors;  // in the order of the model
+  std::vector<TensorPlan> tensors;          // in the order of the model
+  std::vector<ActivationPlan> activations;  // in the order of the program's uses
+  std::vector<SkippedActivation> skipped_activations;
   std::vector<Warning> warnings;
   std::uint64_t bytes_before = 0;
   std::uint64_t bytes_after = 0;

@@ -92,6 +92,12 @@ TEST_CASE("What the reference reader takes is taken") {
             .tensors.size() == 4);
 }
 
+TEST_CASE("JSON inside a metadata string is text, however deep") {
+  const std::string note = R"({"__metadata__":{"q":"{\"a\":[[[[[[[[[[[[{\\\"b\\\":1,","r":"\\"}})";
+  CHECK(parse(note, 0).metadata[0].second == R"({"a":[[[[[[[[[[[[{\"b\":1,)");
+  CHECK(parse(note, 0).metadata[1].second == "\\");
+}
+
 TEST_CASE("Every dtype of the format has its size") {
   const std::vector<std::pair<std::string, int>> bits = {
       {"BOOL", 8},        {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
@@ -263,24 +269,6 @@ TEST_CASE("Names that could be taken for others are refused") {
   const std::string error = refused(R"({"\u001b[2J\u202e":1})", 0);
   CHECK(contains(error, "tensor \"\\x1b[2J\\u{202E}\""));  // harmless to the terminal
   CHECK(refused("{\"" + std::string(1'000'000, 'n') + "\":1}", 0).size() < 1000);
-}
-
-TEST_CASE("More tensors or values than the limits allow are refused") {
-  std::string many = "{";
-  for (std::size_t i = 0; i <= kMaxTensorsPerFile; ++i)
-    many += (i == 0 ? "\"" : ",\"") + std::to_string(i) +
-            R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
-  many += "}";
-  const std::string last = ",\"" + std::to_string(kMaxTensorsPerFile);
-  const std::string most = many.substr(0, many.rfind(last)) + "}";
-  CHECK(parse(most, 0).tensors.size() == kMaxTensorsPerFile);
-  check_all({
-      {many, 0, "holds more than 250,000 tensors"},
-      {many.substr(0, many.size() - 1) + R"(,"x":0})", 0, "more than 250,001 entries"},
-      {one("U8", "[" + repeated("1", 300'000, ",") + "]", "[0,1]"), 1, "250,001 entries"},
-      {R"({"a":{"x":[)" + repeated("[" + repeated("0", 1000, ",") + "]", 3000, ",") + "]}}", 0,
-       "more than 3,000,000 values"},
-  });
 }
 
 TEST_CASE("The length of the header is checked before anything is read") {

@@ -130,6 +130,7 @@ TEST_CASE("the target reaches create, and a copy of it keeps its own text") {
   auto first = std::make_unique<QuantTarget>(int8_target(true));
   CHECK(std::string(first->c()->scheme) == "detent.affine/1");
   const QuantTarget copy = *first;
+  CHECK(copy.c()->scheme == copy.scheme.c_str());
   first.reset();
   CHECK(std::string(copy.c()->scheme) == "detent.affine/1");
   InstanceConfig config = with_mode("needs_target");
