@@ -31,6 +31,9 @@ struct WeightUse {
   std::string op;      // "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", ..., "matmul",
                        // "embedding"
   std::string method;  // "forward"
+  // The operator gets the weight itself. Otherwise it gets a view of it (x @ w.t()), and
+  // replace_use refuses it: the weight's reads can be replaced.
+  bool replaceable = true;
 };
 
 struct ProgramFacts {
@@ -39,8 +42,11 @@ struct ProgramFacts {
   // Floating-point tensors that some other operator reads: "aten::lstm". Their activations are not
   // seen. A tensor that nothing reads is in neither.
   std::map<std::string, std::string> other_readers;
-  std::string runtime;    // "LibTorch 2.13.0"
-  std::string isolation;  // "landlock+seccomp", "process"
+  // Tensors that set_tensor refuses, and why: "it is used through a module interface".
+  std::map<std::string, std::string> out_of_reach;
+  std::string not_editable;  // why nothing can be simulated or rewritten; empty when it can
+  std::string runtime;       // "LibTorch 2.13.0"
+  std::string isolation;     // "landlock+seccomp", "process"
 };
 
 enum class Side { input, output };  // of an operator

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program/worker_process.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <system_error>
+#include <unistd.h>
+#include <vector>
+
+#include "base/cancel.hpp"
+#include "base/file.hpp"
+
+namespace detent {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kChannelFd = 3;  // in the worker
+constexpr int kModelFd = 4;
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
+
+struct TimedOut : std::runtime_error {
+  TimedOut() : std::runtime_error("out of time") {}
+};
+
+struct Descriptor {
+  int fd = -1;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+// LibTorch itself, the model a few times (as it is, changed, being written), and activations.
+std::uint64_t memory_limit(std::uint64_t model_bytes) { return 4 * kGiB + 8 * model_bytes; }
+
+// Only what the worker needs: nothing of the caller's environment reaches the model's code.
+std::vector<std::string> environment(unsigned threads) {
+  return {"LC_ALL=C", fmt::format("OMP_NUM_THREADS={}", threads),
+          fmt::format("MKL_NUM_THREADS={}", threads)};
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (std::string& text : texts) result.push_back(text.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+// dup2 clears close-on-exec, but not when source and target are the same: the sources are moved up.
+int moved_up(int fd) {
+  const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, 64);
+  ::close(fd);
+  return moved;
+}
+
+}  // namespace
+
+fs::path worker_executable() {
+  std::error_code ec;
+  const char* given = ::secure_getenv("DETENT_TORCH_WORKER");
+  if (given != nullptr && *given != '\0') return fs::is_regular_file(given, ec) ? given : "";
+  const fs::path program = fs::read_symlink("/proc/self/exe", ec);
+  if (ec) return {};
+  const fs::path prefix = program.parent_path().parent_path();
+  for (const char* folder : {DETENT_LIBEXECDIR, "libexec"}) {
+    fs::path found = prefix / folder / "detent/detent-torch";
+    if (fs::is_regular_file(found, ec)) return found;
+  }
+  return {};
+}
+
+WorkerProcess::WorkerProcess(const fs::path& model, const ProgramOptions& options)
+    : model_(model), timeout_(options.timeout_seconds) {
+  start(model, options);
+}
+
+WorkerProcess::~WorkerProcess() { end(); }
+
+void WorkerProcess::start(const fs::path& model, const ProgramOptions& options) {
+  const fs::path program = worker_executable();
+  if (program.empty())
+    throw Error(ErrorCode::io, "this installation has no LibTorch",
+                "build with -DDETENT_WITH_TORCH=ON");
+  Descriptor file{::open(model.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.fd < 0)
+    throw Error(ErrorCode::io, fmt::format("cannot open: {}", system_reason(errno)), "",
+                {.file = model.string()});
+  const std::uint64_t bytes = fs::file_size(model);
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    throw Error(ErrorCode::io, fmt::format("no socket: {}", system_reason(errno)));
+  fd_ = ends[0];
+  Descriptor theirs{moved_up(ends[1])};
+  file.fd = moved_up(file.fd);
+  ::fcntl(fd_, F_SETFL, O_NONBLOCK);
+
+  std::vector<std::string> arguments{program.string(),
+                                     std::to_string(kChannelFd),
+                                     std::to_string(kModelFd),
+                                     std::to_string(bytes),
+                                     std::to_string(options.threads),
+                                     std::to_string(memory_limit(bytes)),
+                                     options.trust_model ? "trust" : "sandbox"};
+  std::vector<std::string> variables = environment(options.threads);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, theirs.fd, kChannelFd);
+  posix_spawn_file_actions_adddup2(&actions, file.fd, kModelFd);
+  // What a model prints belongs to nobody's output.
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  const int error = ::posix_spawn(&pid_, program.c_str(), &actions, &attributes,
+                                  pointers(arguments).data(), pointers(variables).data());
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) {
+    pid_ = -1;
+    end();
+    throw Error(ErrorCode::io, fmt::format("cannot start: {}", system_reason(error)), "",
+                {.file = program.string()});
+  }
+  channel_ = std::make_unique<wire::Channel>(fd_, memory_limit(bytes),
+                                             [this](bool reading) { wait_until_ready(reading); });
+}
+
+void WorkerProcess::wait_until_ready(bool for_reading) {
+  constexpr int kSlice = 50;  // ms
+  for (;;) {
+    check_cancelled();
+    if (std::chrono::steady_clock::now() > deadline_) throw TimedOut();
+    pollfd one{fd_, static_cast<short>(for_reading ? POLLIN : POLLOUT), 0};
+    const int ready = ::poll(&one, 1, kSlice);
+    if (ready > 0 || (ready < 0 && errno != EINTR)) return;
+  }
+}
+
+void WorkerProcess::exchange(const std::function<void(wire::Channel&)>& send,
+                             const std::function<bool(wire::Message&)>& take, ErrorCode code,
+                             const std::string& doing) {
+  if (channel_ == nullptr) throw_gone(doing);
+  deadline_ = std::chrono::steady_clock::now() + timeout_;
+  try {
+    if (send) send(*channel_);
+    for (;;) {
+      wire::Message message = channel_->receive();
+      if (message.facts.contains("error"))
+        throw Error(code, fmt::format("{}: {}", doing, wire::text_of(message.facts, "error")), "",
+                    {.file = model_.string()});
+      if (take(message)) return;
+    }
+  } catch (const wire::Channel::Closed&) {
+    throw_gone(doing);
+  } catch (const wire::Channel::Broken& e) {
+    end();
+    throw Error(
+        ErrorCode::io,
+        fmt::format("{}: the process that runs the model answered nonsense: {}", doing, e.what()),
+        "", {.file = model_.string()});
+  } catch (const TimedOut&) {
+    end();
+    throw Error(ErrorCode::io,
+                fmt::format("{}: the model did not come to an end within {} seconds", doing,
+                            timeout_.count()),
+                "if it is only slow, raise \"runtime\": {\"model_timeout\": ...}",
+                {.file = model_.string()});
+  }
+}
+
+void WorkerProcess::end() noexcept {
+  channel_.reset();
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+  if (pid_ <= 0) return;
+  ::kill(-pid_, SIGKILL);
+  ::kill(pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+}
+
+void WorkerProcess::throw_gone(const std::string& doing) {
+  std::string how = "ended";
+  int status = 0;
+  if (pid_ > 0 && ::waitpid(pid_, &status, 0) == pid_) {
+    pid_ = -1;
+    if (WIFSIGNALED(status))
+      how = fmt::format("was ended by signal {} ({})", WTERMSIG(status),
+                        ::strsignal(WTERMSIG(status)));
+    else
+      how = fmt::format("ended with status {}", WEXITSTATUS(status));
+  }
+  end();
+  throw Error(ErrorCode::io, fmt::format("{}: the process that runs the model {}", doing, how),
+              "the model's code crashed, or it needs more memory than it is given",
+              {.file = model_.string()});
+}
+
+}  // namespace detent

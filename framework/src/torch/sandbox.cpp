@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "torch/sandbox.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <vector>
+
+namespace detent::sandbox {
+namespace {
+
+#if defined(__x86_64__)
+constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
+#else
+#error "the system calls of this architecture are not listed"
+#endif
+
+// What computing takes: memory, threads, clocks, and the descriptors that are open. Everything else
+// fails with EPERM, so that a program's attempt is an error with a message rather than a dead
+// process.
+constexpr std::array kAllowed = {
+    SYS_read,
+    SYS_write,
+    SYS_readv,
+    SYS_writev,
+    SYS_pread64,
+    SYS_pwrite64,
+    SYS_recvfrom,
+    SYS_sendto,
+    SYS_recvmsg,
+    SYS_sendmsg,
+    SYS_lseek,
+    SYS_fstat,
+    SYS_close,
+    SYS_ppoll,
+    SYS_mmap,
+    SYS_munmap,
+    SYS_mprotect,
+    SYS_mremap,
+    SYS_madvise,
+    SYS_brk,
+    SYS_mincore,
+    SYS_futex,
+    SYS_sched_yield,
+    SYS_sched_getaffinity,
+    SYS_sched_setaffinity,
+    SYS_getcpu,
+    SYS_set_robust_list,
+    SYS_rseq,
+    SYS_membarrier,
+    SYS_gettid,
+    SYS_getpid,
+    SYS_getppid,
+    SYS_exit,
+    SYS_exit_group,
+    SYS_clock_gettime,
+    SYS_clock_getres,
+    SYS_clock_nanosleep,
+    SYS_nanosleep,
+    SYS_gettimeofday,
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_sigaltstack,
+    SYS_restart_syscall,
+    SYS_getrandom,
+    SYS_uname,
+    SYS_sysinfo,
+    SYS_getrusage,
+    SYS_get_mempolicy,
+    SYS_set_mempolicy,
+    SYS_mbind,
+#if defined(__x86_64__)
+    SYS_poll,
+    SYS_time,
+    SYS_arch_prctl,
+#endif
+};
+
+sock_filter statement(std::uint16_t code, std::uint32_t k) { return BPF_STMT(code, k); }
+sock_filter jump(std::uint32_t k, std::uint8_t yes, std::uint8_t no) {
+  return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no);
+}
+
+void load(std::vector<sock_filter>& program, std::size_t offset) {
+  program.push_back(statement(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset)));
+}
+void give(std::vector<sock_filter>& program, std::uint32_t result) {
+  program.push_back(statement(BPF_RET | BPF_K, result));
+}
+
+// A call whose low argument word `index` has to pass `test` (jump forward by one when it does).
+constexpr std::size_t low_argument(std::size_t index) {
+  return offsetof(seccomp_data, args) + index * sizeof(std::uint64_t);  // little-endian
+}
+
+void allow_threads(std::vector<sock_filter>& program) {
+  // clone3 takes its flags in memory, which a filter cannot read: glibc falls back to clone.
+  program.push_back(jump(SYS_clone3, 0, 1));
+  give(program, SECCOMP_RET_ERRNO | ENOSYS);
+  program.push_back(jump(SYS_clone, 0, 5));
+  load(program, low_argument(0));
+  program.push_back(statement(BPF_ALU | BPF_AND | BPF_K, CLONE_THREAD));
+  program.push_back(jump(CLONE_THREAD, 0, 1));
+  give(program, SECCOMP_RET_ALLOW);
+  give(program, SECCOMP_RET_ERRNO | EPERM);
+}
+
+// abort() signals its own thread; no other process may be signalled.
+void allow_own_signals(std::vector<sock_filter>& program) {
+  const auto self = static_cast<std::uint32_t>(::getpid());
+  program.push_back(jump(SYS_tgkill, 0, 4));
+  load(program, low_argument(0));
+  program.push_back(jump(self, 0, 1));
+  give(program, SECCOMP_RET_ALLOW);
+  give(program, SECCOMP_RET_ERRNO | EPERM);
+}
+
+// Naming a thread is harmless; other prctl calls are refused.
+void allow_thread_names(std::vector<sock_filter>& program) {
+  program.push_back(jump(SYS_prctl, 0, 4));
+  load(program, low_argument(0));
+  program.push_back(jump(PR_SET_NAME, 0, 1));
+  give(program, SECCOMP_RET_ALLOW);
+  give(program, SECCOMP_RET_ERRNO | EPERM);
+}
+
+std::vector<sock_filter> filter() {
+  std::vector<sock_filter> program;
+  load(program, offsetof(seccomp_data, arch));
+  program.push_back(jump(kArchitecture, 1, 0));
+  give(program, SECCOMP_RET_KILL_PROCESS);
+  load(program, offsetof(seccomp_data, nr));
+#if defined(__x86_64__)
+  constexpr std::uint32_t kX32 = 0x40000000;  // another table of calls under the same architecture
+  program.push_back(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kX32, 0, 1));
+  give(program, SECCOMP_RET_KILL_PROCESS);
+#endif
+  for (const long call : kAllowed) {
+    program.push_back(jump(static_cast<std::uint32_t>(call), 0, 1));
+    give(program, SECCOMP_RET_ALLOW);
+  }
+  allow_threads(program);
+  allow_own_signals(program);
+  allow_thread_names(program);
+  give(program, SECCOMP_RET_ERRNO | EPERM);
+  return program;
+}
+
+bool refuse_files(std::string* why_not) {
+  const long abi =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  if (abi < 1) {
+    *why_not = "the kernel has no Landlock";
+    return false;
+  }
+  landlock_ruleset_attr attributes{};
+  // The rights of Landlock's first version; the newer ones it knows are subsets of what seccomp
+  // refuses.
+  attributes.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1U) - 1;
+  const long rules =
+      ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes.handled_access_fs, 0);
+  const bool set = rules >= 0 && ::syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+  if (rules >= 0) ::close(static_cast<int>(rules));
+  if (!set) *why_not = std::string("Landlock refuses: ") + std::strerror(errno);
+  return set;
+}
+
+bool refuse_calls(std::string* why_not) {
+  std::vector<sock_filter> program = filter();
+  const sock_fprog whole{static_cast<unsigned short>(program.size()), program.data()};
+  // TSYNC: for the threads too that LibTorch has started.
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &whole) == 0)
+    return true;
+  *why_not = std::string("seccomp refuses: ") + std::strerror(errno);
+  return false;
+}
+
+}  // namespace
+
+std::string enter(std::string* why_not) {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    *why_not = std::string("no_new_privs: ") + std::strerror(errno);
+    return "";
+  }
+  if (!refuse_files(why_not) || !refuse_calls(why_not)) return "";
+  return "landlock+seccomp";
+}
+
+void limit_memory(std::uint64_t bytes) {
+  const rlimit data{bytes, bytes};
+  ::setrlimit(RLIMIT_DATA, &data);
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+}
+
+}  // namespace detent::sandbox

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Service: what the process that runs a model answers to the host. See program/program_process.cpp
+// for the other end.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+
+#include "program/wire.hpp"
+#include "torch/editor.hpp"
+#include "torch/loaded_model.hpp"
+#include "torch/run_program.hpp"
+
+namespace detent::torch_worker {
+
+class Service {
+ public:
+  Service(wire::Channel& channel, std::string isolation)
+      : channel_(channel), isolation_(std::move(isolation)) {}
+
+  void open(int model_fd, std::uint64_t bytes);
+  // Answers requests until the host hangs up. What a request throws is sent as its answer.
+  void serve();
+
+ private:
+  void answer(const wire::Message& request);
+  json::Object facts() const;
+  void run(const wire::Message& request);
+  void simulate(const wire::Message& request);
+  void build_simulation();
+  void edit(const std::string& what, const wire::Message& request);
+  void write();
+  std::vector<c10::IValue> inputs_of(const wire::Message& request) const;
+  void send_outputs(const c10::IValue& result);
+
+  wire::Channel& channel_;
+  std::string isolation_;
+  std::unique_ptr<LoadedModel> model_;
+  Uses uses_;
+  std::string not_editable_;  // why; empty when it is
+  std::map<std::string, SiteChange> changes_;
+  std::unique_ptr<torch::jit::Module> simulated_;
+  std::unique_ptr<Editor> editor_;
+};
+
+}  // namespace detent::torch_worker
