@@ -45,11 +45,20 @@ class ProgramEdit {
   // A tensor of that name becomes part of the program: it replaces one of that name, or is a new
   // buffer beside the module's others. Its bytes are taken before the call returns.
   virtual void set_tensor(const std::string& name, const detent_tensor& tensor) = 0;
-  // ProgramFacts::uses[use] becomes a call of `function`.
+  // Operand 0 or 1 of ProgramFacts::uses[use] becomes function(operand, arguments...), before
+  // replace_use of that use if there is one. Here and in replace_result no argument is an operand.
+  virtual void replace_operand(std::size_t use, std::size_t operand, const std::string& function,
+                               std::span<const EditArgument> arguments) = 0;
+  // The operator becomes a call of function(arguments...).
   virtual void replace_use(std::size_t use, const std::string& function,
                            std::span<const EditArgument> arguments) = 0;
-  // Wherever the program reads the tensor after uses were replaced (an operand that a replaced
-  // use still gets is such a read), it gets function(...) instead. No such place is no error.
+  // What the operator gives (or what stands for it: after replace_use) becomes function(result,
+  // arguments...) for all who read it.
+  virtual void replace_result(std::size_t use, const std::string& function,
+                              std::span<const EditArgument> arguments) = 0;
+  // Wherever the program reads the tensor once all uses are replaced (also where a replaced use
+  // still gets it as an operand), it gets function(arguments...). No such place is no error. May
+  // be said before the uses are replaced: it takes effect in write.
   virtual void replace_reads(const std::string& tensor, const std::string& function,
                              std::span<const EditArgument> arguments) = 0;
   // A file beside the program in the archive, as Python's _extra_files.

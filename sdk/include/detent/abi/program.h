@@ -11,13 +11,18 @@
  * Calls   use_program begin (declare | set_metadata)* add_tensor* set_metadata* (finish | abort)
  *
  * The program is lent from use_program until finish or abort returns, or use_program fails. The functions
- * of detent_program may be called inside any call of the serializer between the two; their order is free
- * but for this: define comes before the first mention of its functions, write is last and inside finish.
+ * of detent_program may be called inside any call of the serializer between the two; define and prepare come before the
+ * first mention of their names, write is last.
  * What does not fit (an index, a name, an argument) is DETENT_E_INVALID_ARG; the host keeps its own text
  * of what went wrong and shows it if the plugin returns that status without a text.
  *
- * What is replaced: uses first, then reads. An argument that is an operand and comes straight from a
- * quantized tensor is such a read: with replace_reads it is what replace_reads made of it.
+ * What is replaced: for one use its operands first, then the use itself, then its result; whatever the order
+ * of these, reads come last. So an operand that comes straight from a quantized tensor is a read: it is
+ * what replace_reads makes of it.
+ *
+ * Source text is TorchScript as an archive's own code/ has it: torch.NAME is the operator aten::NAME, ops.NS.NAME
+ * any other, a dtype is its number in c10::ScalarType (6 is float32), classes have their full names
+ * ("__torch__.torch.classes.quantized.LinearPackedParamsBase"). Parameters without a type are tensors.
  */
 #ifndef DETENT_ABI_PROGRAM_H
 #define DETENT_ABI_PROGRAM_H
@@ -82,13 +87,14 @@ typedef struct detent_program_arg {
 } detent_program_arg;
 DETENT_NO_TAIL(detent_program_arg, text);
 
-/* The operands, whatever spelling the program has (types as TorchScript writes them):
+/* The operands of replace_use, whatever spelling the program has (types as TorchScript writes them):
  *   linear            0 input, 1 weight, 2 bias: Optional[Tensor]
  *   matmul            0 input, 1 weight, as it is multiplied: perhaps the transpose of the tensor
  *   conv{1,2,3}d      0 input, 1 weight, 2 bias: Optional[Tensor], 3 stride, 4 padding, 5 dilation: List[int],
- *                     6 groups: int; padding is a str where the program gives "same" or "valid"
+ *                     6 groups: int; padding is a str where the program says "same" or "valid"
  *   conv_transpose*d  the same, 7 output_padding: List[int]
- *   embedding         0 indices, 1 weight */
+ *   embedding         0 indices, 1 weight
+ * replace_operand, replace_result and replace_reads fit every operator, spelling and padding alike. */
 
 /* What the host lends. All [instance]. */
 typedef struct detent_program {
@@ -101,8 +107,8 @@ typedef struct detent_program {
   int32_t(DETENT_CALL *use_at)(const struct detent_program *, uint64_t i, const detent_program_use **out);
   int32_t(DETENT_CALL *tensor_at)(const struct detent_program *, uint64_t i, const detent_program_tensor **out);
   /* Source text of one or more TorchScript functions. Those of one text may call one another, and each name is
-   * defined once. Parameters without a type are tensors. DETENT_E_UNSUPPORTED when this runtime does not
-   * compile it (it lacks an operator, say): the plugin may go on with another text of other names. */
+   * defined once. DETENT_E_UNSUPPORTED when this runtime does not compile it (it lacks an operator, say):
+   * the plugin may go on with another text of other names. */
   int32_t(DETENT_CALL *define)(const struct detent_program *, const char *source);
   /* A value that is made once, when the archive is loaded: function(args...), of any type. For what
    * depends on the machine, such as packed weights: stored are the arguments alone, tensors under their own names. */
@@ -111,9 +117,15 @@ typedef struct detent_program {
   /* The tensor becomes part of the program under this name: in place of the one that has it, or as a
    * buffer beside the module's others. Each name once. Sub-byte dtypes are refused: bring U8. */
   int32_t(DETENT_CALL *set_tensor)(const struct detent_program *, const char *name, const detent_tensor *);
+  /* Operand k of use i, 0 or 1, becomes function(operand, args...). Each at most once, and before replace_use. */
+  int32_t(DETENT_CALL *replace_operand)(const struct detent_program *, uint64_t i, uint64_t k, const char *function,
+                                        const detent_program_arg *args, uint64_t n);
   /* Use i becomes function(args...), whose result stands for the operator's. Each use at most once. */
   int32_t(DETENT_CALL *replace_use)(const struct detent_program *, uint64_t i, const char *function,
                                     const detent_program_arg *args, uint64_t n);
+  /* The result of use i becomes function(result, args...). Each at most once, after replace_use if there is one. */
+  int32_t(DETENT_CALL *replace_result)(const struct detent_program *, uint64_t i, const char *function,
+                                       const detent_program_arg *args, uint64_t n);
   /* Every read of the tensor that is left becomes function(args...); none being left is no error. Needed for
    * each tensor whose dtype or shape changes. Each tensor at most once. */
   int32_t(DETENT_CALL *replace_reads)(const struct detent_program *, const char *tensor, const char *function,
