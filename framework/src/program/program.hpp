@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "model/model.hpp"
 #include "plugin/instance.hpp"
+#include "plugin/program_edit.hpp"
 #include "plugin/tensor_store.hpp"
 
 namespace detent {
@@ -75,16 +76,6 @@ struct LocalError {
   double noise = 0;
 };
 
-// One argument of a function that replaces an operator or a tensor: see detent/abi/program.h.
-struct EditArgument {
-  enum class Kind { operand, tensor, integer, real, boolean } kind = Kind::tensor;
-  std::int64_t operand = 0;  // index of the operator's own argument
-  std::string tensor;        // its name in the artefact
-  std::int64_t integer = 0;
-  double real = 0;
-  bool boolean = false;
-};
-
 // A tensor lent for the length of one call.
 struct NamedTensor {
   std::string name;
@@ -122,25 +113,8 @@ class Program {
   // Adds up, per weight, the errors that the last simulate would make in each operator alone.
   virtual std::map<std::string, LocalError> measure_local(std::span<const NamedTensor> inputs) = 0;
 
-  // Rewriting a copy. begin_edit, then the others in any order, then write, which ends it.
-  virtual void begin_edit() = 0;
-  // TorchScript functions that replacements may call. Error{quantization} when they do not compile.
-  virtual void define(const std::string& source) = 0;
-  // A tensor of that name becomes part of the program: it replaces one of that name, or is a new
-  // buffer beside the module's others. Readers of a tensor that is replaced have to be replaced
-  // too.
-  virtual void set_tensor(const std::string& name, const detent_tensor& tensor) = 0;
-  // facts().uses[use] becomes a call of `function`.
-  virtual void replace_use(std::size_t use, const std::string& function,
-                           std::span<const EditArgument> arguments) = 0;
-  // Wherever the program reads the tensor (and no replaced use does), it gets function(...)
-  // instead.
-  virtual void replace_reads(const std::string& tensor, const std::string& function,
-                             std::span<const EditArgument> arguments) = 0;
-  // A file beside the program in the archive, as Python's _extra_files.
-  virtual void set_extra_file(const std::string& name, std::string bytes) = 0;
-  // The archive's bytes, in order. Tensors that nothing reads any more are left out.
-  virtual void write(const std::function<void(std::span<const std::byte>)>& take) = 0;
+  // Rewriting a copy. Several edits may be open at once; each outlives no Program.
+  virtual std::unique_ptr<ProgramEdit> begin_edit() = 0;
 };
 
 struct ProgramOptions {

@@ -6,6 +6,7 @@
 #define DETENT_ABI_H
 #include "abi/base.h"
 #include "abi/observer.h"
+#include "abi/program.h"
 #include "abi/quantizer.h"
 #include "abi/serializer.h"
 #include "abi/validator.h"

@@ -4,6 +4,7 @@
 #include "sdk/affine.hpp"
 #include "sdk/library.hpp"
 #include "sdk/observer.hpp"
+#include "sdk/program.hpp"
 #include "sdk/quantizer.hpp"
 #include "sdk/serializer.hpp"
 #include "sdk/validator.hpp"

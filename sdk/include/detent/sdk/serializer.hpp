@@ -1,47 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Serializer: derive, implement, and name the class in DETENT_LIBRARY. Writing only: a format that
-// Detent shall also read implements the C interface of abi/serializer.h.
+// Detent shall also read implements the C interface of abi/serializer.h. One that writes a model
+// which runs derives from ProgramWriter (program.hpp) too.
 #pragma once
-#include "exchange.hpp"
 #include "plugin_info.hpp"
+#include "program.hpp"
 
 namespace detent {
 namespace sdk DETENT_HIDDEN {
-
-// A file that the host opened inside the output folder.
-class File {
- public:
-  explicit File(const detent_file* file = nullptr) noexcept : file_(file) {}
-  // False when the host could not write all of it.
-  bool write(uint64_t offset, const void* data, uint64_t n) const noexcept {
-    const char* p = static_cast<const char*>(data);
-    while (n != 0) {
-      const int64_t taken = file_->pwrite(file_, offset, p, n);
-      if (taken <= 0 || static_cast<uint64_t>(taken) > n) return false;
-      p += taken;
-      offset += static_cast<uint64_t>(taken);
-      n -= static_cast<uint64_t>(taken);
-    }
-    return true;
-  }
-
- private:
-  const detent_file* file_;
-};
-
-class Folder {
- public:
-  explicit Folder(const detent_folder* folder) noexcept : folder_(folder) {}
-  Status open(const char* relative_path, File& out) const noexcept {
-    const detent_file* file = nullptr;
-    const int32_t status = folder_->open(folder_, relative_path, &file);
-    if (status == DETENT_OK) out = File(file);
-    return Status(status);
-  }
-
- private:
-  const detent_folder* folder_;
-};
 
 // The contract of each method, and their order, are in abi/serializer.h.
 class Serializer : public PluginInfo {
@@ -91,11 +57,20 @@ struct SerializerThunks {
   }
   static void DETENT_CALL abort(detent_serializer* s) noexcept { self(s)->abort(); }
 
+  using Extension = const void*(DETENT_CALL*)(const detent_serializer*, const char*);
+  static constexpr Extension extension() noexcept {
+    if constexpr (std::is_base_of_v<ProgramWriter, T>) {
+      return &ProgramThunks<T>::extension;
+    } else {
+      return nullptr;
+    }
+  }
+
   static constexpr uint32_t kind = DETENT_KIND_SERIALIZER;
   static constexpr detent_serializer_vtbl vtbl{
       sizeof(detent_serializer_vtbl), &create, &destroy, &begin,   &declare, &set_metadata,
       &add_tensor,                    &finish, &abort,   nullptr, nullptr,  nullptr,
-      nullptr,                        nullptr, nullptr};
+      nullptr,                        nullptr, extension()};
 };
 template <class T>
 struct thunks_of<T, std::enable_if_t<std::is_base_of_v<Serializer, T>>> {
