@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "program/program.hpp"
+#include "program/torch_edit.hpp"
 #include "program/worker_process.hpp"
 
 namespace detent {
@@ -20,37 +21,6 @@ std::vector<wire::Part> parts_of(std::span<const NamedTensor> tensors) {
   for (const NamedTensor& t : tensors) parts.push_back({t.name, t.view});
   return parts;
 }
-
-json::Value to_json(const EditArgument& a) {
-  switch (a.kind) {
-    case EditArgument::Kind::operand: return json::Object{{"operand", a.operand}};
-    case EditArgument::Kind::tensor: return json::Object{{"tensor", a.tensor}};
-    case EditArgument::Kind::integer: return json::Object{{"int", a.integer}};
-    case EditArgument::Kind::real: return json::Object{{"float", a.real}};
-    case EditArgument::Kind::boolean: return json::Object{{"bool", a.boolean}};
-  }
-  return {};
-}
-
-json::Array to_json(std::span<const EditArgument> arguments) {
-  json::Array list;
-  for (const EditArgument& a : arguments) list.push_back(to_json(a));
-  return list;
-}
-
-// Codes of less than a byte travel as the bytes that hold them.
-struct ByteView {
-  std::vector<std::int64_t> shape;
-  detent_tensor view;
-  explicit ByteView(const detent_tensor& tensor)
-      : shape(tensor.shape, tensor.shape + tensor.ndim), view(tensor) {
-    const unsigned bits = DETENT_DTYPE_BITS(tensor.dtype);
-    if (bits >= 8) return;
-    view.dtype = DETENT_U8;
-    if (!shape.empty()) shape.back() = (shape.back() * static_cast<std::int64_t>(bits) + 7) / 8;
-    view.shape = shape.data();
-  }
-};
 
 json::Value to_json(const ActivationParams& p) {
   const detent_qspec& q = p.target.spec;
@@ -117,47 +87,7 @@ class TorchProgram final : public Program {
     return result;
   }
 
-  void begin_edit() override { edit({{"do", "begin_edit"}}); }
-  void define(const std::string& source) override { edit({{"do", "define"}, {"source", source}}); }
-
-  void set_tensor(const std::string& name, const detent_tensor& tensor) override {
-    const ByteView bytes(tensor);
-    const NamedTensor one{name, bytes.view};
-    edit({{"do", "set_tensor"}}, {&one, 1});
-  }
-
-  void replace_use(std::size_t use, const std::string& function,
-                   std::span<const EditArgument> arguments) override {
-    edit({{"do", "replace_use"},
-          {"use", static_cast<std::int64_t>(use)},
-          {"function", function},
-          {"arguments", to_json(arguments)}});
-  }
-
-  void replace_reads(const std::string& tensor, const std::string& function,
-                     std::span<const EditArgument> arguments) override {
-    edit({{"do", "replace_reads"},
-          {"tensor", tensor},
-          {"function", function},
-          {"arguments", to_json(arguments)}});
-  }
-
-  void set_extra_file(const std::string& name, std::string bytes) override {
-    const auto send = [&](Channel& channel) {
-      channel.send_raw({{"do", "extra_file"}, {"name", name}}, std::as_bytes(std::span(bytes)));
-    };
-    process_.exchange(
-        send, [](Message& m) { return is_done(m); }, ErrorCode::quantization, "rewriting");
-  }
-
-  void write(const std::function<void(std::span<const std::byte>)>& take) override {
-    const auto on_message = [&](Message& message) {
-      if (is_done(message)) return true;
-      take(message.bytes);
-      return false;
-    };
-    request({{"do", "write"}}, {}, on_message, ErrorCode::quantization, "rewriting");
-  }
+  std::unique_ptr<ProgramEdit> begin_edit() override { return open_edit(process_, ++edits_); }
 
  private:
   static bool read_number(const json::Value& value, double* out) {
@@ -204,12 +134,6 @@ class TorchProgram final : public Program {
                const std::string& doing) {
     const std::vector<wire::Part> parts = parts_of(tensors);
     process_.exchange([&](Channel& channel) { channel.send(facts, parts); }, take, code, doing);
-  }
-
-  void edit(const json::Object& facts, std::span<const NamedTensor> tensors = {}) {
-    request(
-        facts, tensors, [](Message& m) { return is_done(m); }, ErrorCode::quantization,
-        "rewriting");
   }
 
   Outputs run(json::Object facts, std::span<const NamedTensor> inputs, const Watch* watch) {
@@ -275,6 +199,7 @@ class TorchProgram final : public Program {
 
   WorkerProcess process_;
   ProgramFacts facts_;
+  std::int64_t edits_ = 0;
 };
 
 }  // namespace

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "torch/editor.hpp"
 
+#include <algorithm>
 #include <set>
 #include <stdexcept>
 #include <torch/csrc/jit/api/compilation_unit.h>
+#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/constant_pooling.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
-#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/jit.h>
 
@@ -78,9 +79,24 @@ void Editor::prepare(const std::string& name, Call call) {
   prepared_.emplace_back(name, std::move(call));
 }
 
-void Editor::replace_use(std::size_t use, Call call) {
+const Use& Editor::use_at(std::size_t use) const {
   if (use >= uses_.uses.size()) throw std::runtime_error("there is no such use");
-  const Use& u = uses_.uses[use];
+  return uses_.uses[use];
+}
+
+void Editor::replace_operand(std::size_t use, std::size_t operand, Call call) {
+  use_at(use);
+  if (operand > 1) throw std::runtime_error("only operands 0 and 1 can be replaced");
+  replaced_operands_[{use, operand}] = std::move(call);
+}
+
+void Editor::replace_result(std::size_t use, Call call) {
+  use_at(use);
+  replaced_results_[use] = std::move(call);
+}
+
+void Editor::replace_use(std::size_t use, Call call) {
+  const Use& u = use_at(use);
   if (!u.replaceable)
     throw std::runtime_error("operator " + u.op + " of \"" + u.weight +
                              "\" gets a view of its weight and cannot be replaced as one");
@@ -96,9 +112,14 @@ void Editor::set_extra_file(const std::string& name, std::string bytes) {
 }
 
 void Editor::write(const std::function<void(const void*, std::size_t)>& take) {
+  for (const auto& [name, tensor] : tensors_) answer_shape_questions(name);
   for (const auto& [name, tensor] : tensors_) place_tensor(name, tensor);
+  name_constants();
   for (const auto& [name, call] : prepared_) place_prepared(name, call);
+  for (const auto& [place, call] : replaced_operands_)
+    apply_operand(place.first, place.second, call);
   for (const auto& [use, call] : replaced_uses_) apply_use(use, call);
+  for (const auto& [use, call] : replaced_results_) apply_result(use, call);
   for (const auto& [tensor, call] : replaced_reads_) apply_reads(tensor, call);
   refuse_stale_readers();
   for (const jit::Method& method : rebuilt_.module.get_methods()) {
@@ -114,6 +135,46 @@ void Editor::write(const std::function<void(const void*, std::size_t)>& take) {
         return n;
       },
       extra_files_);
+}
+
+// A shape is known: nobody needs the weight itself for it.
+void Editor::answer_shape_questions(const std::string& name) {
+  const auto original = originals_.find(name);
+  const ModelTensor* before = model_.find(name);
+  if (original == originals_.end() || before == nullptr) return;
+  const at::IntArrayRef sizes = before->tensor.sizes();
+  for (jit::Value* reader : original->second.readers) {
+    const std::vector<jit::Use> uses(reader->uses().begin(), reader->uses().end());
+    for (const jit::Use& use : uses) {
+      jit::Node* node = use.user;
+      const jit::WithInsertPoint before_it(node);
+      std::optional<c10::IValue> answer;
+      if (kind_of(node) == "aten::dim") answer = before->tensor.dim();
+      if (kind_of(node) == "aten::size" && node->inputs().size() == 1) answer = sizes;
+      if (kind_of(node) == "aten::size" && node->inputs().size() == 2)
+        if (const auto dim = jit::constant_as<std::int64_t>(node->input(1)))
+          answer = before->tensor.size(*dim);
+      if (!answer) continue;
+      node->output()->replaceAllUsesWith(node->owningGraph()->insertConstant(*answer));
+      node->destroy();
+    }
+  }
+}
+
+// The constants of a frozen program get their names in the archive too: the number that a constant
+// is known by would be another one's after the edit.
+void Editor::name_constants() {
+  for (const ModelTensor& t : model_.tensors()) {
+    const auto original = originals_.find(t.name);
+    const bool set = std::any_of(tensors_.begin(), tensors_.end(),
+                                 [&](const auto& named) { return named.first == t.name; });
+    if (set || original == originals_.end() || !original->second.attributes.empty()) continue;
+    place_tensor(t.name, t.tensor);
+    for (jit::Value* reader : original->second.readers) {
+      const jit::WithInsertPoint after(reader->node()->next());
+      reader->replaceAllUsesWith(get(*reader->owningGraph(), t.name));
+    }
+  }
 }
 
 // The module of that path; where the model has none (for the constants of a frozen program), one
@@ -210,14 +271,15 @@ jit::Value* Editor::value_of(const EditArgument& argument, jit::Graph& graph, co
   return graph.insertConstant(std::get<bool>(argument));
 }
 
-// At the graph's insert point.
-jit::Value* Editor::insert_call(jit::Graph& graph, const Call& call, const Use* use) {
+jit::Value* Editor::insert_call(jit::Graph& graph, const Call& call, const Use* use,
+                                jit::Value* first) {
   jit::Function& callee = function(call.function);
   std::vector<jit::Value*> values;
+  if (first != nullptr) values.push_back(first);
   for (const EditArgument& argument : call.arguments)
     values.push_back(value_of(argument, graph, use));
   auto body = jit::toGraphFunction(callee).graph()->copy();
-  jit::Inline(*body);
+  inline_all(*body);
   if (body->inputs().size() != values.size() || body->outputs().size() != 1)
     throw std::runtime_error("function \"" + call.function + "\" takes " +
                              std::to_string(body->inputs().size()) + " arguments, not " +
@@ -225,14 +287,36 @@ jit::Value* Editor::insert_call(jit::Graph& graph, const Call& call, const Use* 
   return jit::insertGraph(graph, *body, values)[0];
 }
 
+void Editor::apply_operand(std::size_t use, std::size_t operand, const Call& call) {
+  const Use& u = uses_.uses[use];
+  const int index = operand == 0 ? u.what->input : u.what->weight;
+  const auto at = static_cast<std::size_t>(index);
+  const jit::WithInsertPoint before(u.node);
+  jit::Value* given = u.node->input(at);
+  jit::Value* result = insert_call(*u.node->owningGraph(), call, nullptr, given);
+  result->setType(given->type());
+  u.node->replaceInput(at, result);
+}
+
 void Editor::apply_use(std::size_t use, const Call& call) {
   const Use& u = uses_.uses[use];
-  jit::Graph& graph = *u.node->owningGraph();
-  const jit::WithInsertPoint at(u.node);
-  jit::Value* result = insert_call(graph, call, &u);
+  const jit::WithInsertPoint before(u.node);
+  jit::Value* result = insert_call(*u.node->owningGraph(), call, &u);
   result->setType(u.node->output()->type());
   u.node->output()->replaceAllUsesWith(result);
   u.node->destroy();
+  results_[use] = result;
+}
+
+void Editor::apply_result(std::size_t use, const Call& call) {
+  const auto replaced = results_.find(use);
+  jit::Value* result =
+      replaced != results_.end() ? replaced->second : uses_.uses[use].node->output();
+  const std::vector<jit::Use> readers(result->uses().begin(), result->uses().end());
+  const jit::WithInsertPoint after(result->node()->next());
+  jit::Value* changed = insert_call(*result->owningGraph(), call, nullptr, result);
+  changed->setType(result->type());
+  for (const jit::Use& reader : readers) reader.user->replaceInput(reader.offset, changed);
 }
 
 void Editor::apply_reads(const std::string& tensor, const Call& call) {
@@ -268,7 +352,7 @@ void Editor::refuse_stale_readers() const {
 void Editor::make_buffers() {
   for (const auto& [name, tensor] : tensors_) {
     const auto original = originals_.find(name);
-    if (original == originals_.end()) continue;
+    if (original == originals_.end() || original->second.attributes.empty()) continue;
     for (const Attribute& attribute : original->second.attributes)
       remove_attribute(attribute.object, attribute.name);
     const auto [path, own] = split(name);

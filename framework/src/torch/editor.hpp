@@ -38,7 +38,9 @@ class Editor {
   void define(const std::string& source);
   void set_tensor(const std::string& name, at::Tensor tensor);
   void prepare(const std::string& name, Call call);
+  void replace_operand(std::size_t use, std::size_t operand, Call call);
   void replace_use(std::size_t use, Call call);
+  void replace_result(std::size_t use, Call call);
   void replace_reads(const std::string& tensor, Call call);
   void set_extra_file(const std::string& name, std::string bytes);
   void write(const std::function<void(const void*, std::size_t)>& take);
@@ -56,9 +58,14 @@ class Editor {
 
   void collect();
   const Object& object_at(const std::string& path);
+  void answer_shape_questions(const std::string& name);
+  void name_constants();
   void place_tensor(const std::string& name, const at::Tensor& tensor);
   void place_prepared(const std::string& name, const Call& call);
+  void apply_operand(std::size_t use, std::size_t operand, const Call& call);
   void apply_use(std::size_t use, const Call& call);
+  void apply_result(std::size_t use, const Call& call);
+  const Use& use_at(std::size_t use) const;
   void apply_reads(const std::string& tensor, const Call& call);
   void refuse_stale_readers() const;
   void make_buffers();
@@ -68,7 +75,9 @@ class Editor {
   torch::jit::Value* get(torch::jit::Graph& graph, const std::string& name);
   torch::jit::Value* value_of(const EditArgument& argument, torch::jit::Graph& graph,
                               const Use* use);
-  torch::jit::Value* insert_call(torch::jit::Graph& graph, const Call& call, const Use* use);
+  // first, when there is one, goes before the arguments. At the graph's insert point.
+  torch::jit::Value* insert_call(torch::jit::Graph& graph, const Call& call, const Use* use,
+                                 torch::jit::Value* first = nullptr);
 
   LoadedModel& model_;
   Rebuilt rebuilt_;
@@ -78,7 +87,10 @@ class Editor {
   std::vector<std::pair<std::string, at::Tensor>> tensors_;
   std::vector<std::pair<std::string, Call>> prepared_;
   std::map<std::string, std::string> prepared_places_;  // name -> name of the module that holds it
+  std::map<std::pair<std::size_t, std::size_t>, Call> replaced_operands_;
   std::map<std::size_t, Call> replaced_uses_;
+  std::map<std::size_t, Call> replaced_results_;
+  std::map<std::size_t, torch::jit::Value*> results_;  // of uses, once they are replaced
   std::map<std::string, Call> replaced_reads_;
   std::unordered_map<std::string, std::string> extra_files_;
 };

@@ -96,9 +96,9 @@ void retype(jit::Block* block) {
 
 void copy_method(const jit::Method& method, const c10::ClassTypePtr& root, Rebuilt& out) {
   auto graph = method.graph()->copy();
-  jit::Inline(*graph);
+  inline_all(*graph);
   jit::InlineForkWait(graph);
-  jit::Inline(*graph);
+  inline_all(*graph);
   graph->inputs()[0]->setType(root);
   retype(graph->block());
   jit::Function* function =
@@ -120,6 +120,19 @@ Rebuilt rebuild(const jit::Module& source) {
   out.module = jit::Module(root);
   for (const jit::Method& method : source.get_methods()) copy_method(method, root->type(), out);
   return out;
+}
+
+void inline_all(jit::Graph& graph) {
+  constexpr int kDeepest = 200;  // calls within calls; TorchScript knows no recursion
+  for (int depth = 0; depth < kDeepest; ++depth) {
+    bool calls = false;
+    each_node(graph.block(), [&](jit::Node* node) {
+      calls = calls || node->kind() == prim::CallFunction ||
+              (node->kind() == prim::CallMethod && node->input(0)->type()->cast<c10::ClassType>());
+    });
+    if (!calls) return;
+    jit::Inline(graph);
+  }
 }
 
 std::shared_ptr<jit::Graph> graph_of(const jit::Method& method) {

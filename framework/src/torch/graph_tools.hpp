@@ -33,6 +33,9 @@ void each_node(torch::jit::Block* block, const F& f) {
   }
 }
 
+// Until nothing is left to inline: what is called may itself call.
+void inline_all(torch::jit::Graph& graph);
+
 std::shared_ptr<torch::jit::Graph> graph_of(const torch::jit::Method& method);
 
 // What a value is when that is known before the program runs: an attribute of a module, or a

@@ -3,7 +3,6 @@
 
 #include <torch/csrc/jit/frontend/resolver.h>
 #include <torch/csrc/jit/frontend/sugared_value.h>
-#include <torch/csrc/jit/passes/inliner.h>
 
 namespace detent::torch_worker {
 namespace {
@@ -65,7 +64,7 @@ Object make_prepared(const std::shared_ptr<jit::CompilationUnit>& unit, jit::Fun
   unit->define(*type->name(), source_for(n, literals), std::make_shared<OneFunction>(function),
                &self);
   // The function is no part of the archive: its body is.
-  for (const jit::Method& method : module.get_methods()) jit::Inline(*graph_of(method));
+  for (const jit::Method& method : module.get_methods()) inline_all(*graph_of(method));
 
   std::vector<c10::IValue> state(tensors.begin(), tensors.end());
   state.emplace_back(false);

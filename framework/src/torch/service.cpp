@@ -82,7 +82,7 @@ void Service::answer(const wire::Message& request) {
   if (what == "simulate") {
     simulate(request);
   } else if (what == "write") {
-    return write();
+    return write(request);
   } else {
     edit(what, request);
   }
@@ -193,52 +193,65 @@ void Service::build_simulation() {
   simulated_ = std::make_unique<jit::Module>(rebuilt.module);
 }
 
+Editor& Service::editor_of(const json::Object& facts) {
+  const auto it = editors_.find(wire::integer_of(facts, "edit"));
+  if (it == editors_.end()) throw std::runtime_error("no such edit was begun");
+  return *it->second;
+}
+
 void Service::edit(const std::string& what, const wire::Message& request) {
+  const json::Object& facts = request.facts;
   if (what == "begin_edit") {
     if (!not_editable_.empty())
       throw std::runtime_error("the program cannot be changed: " + not_editable_);
-    editor_ = std::make_unique<Editor>(*model_);
+    editors_[wire::integer_of(facts, "edit")] = std::make_unique<Editor>(*model_);
     return;
   }
-  if (editor_ == nullptr) throw std::runtime_error("no edit was begun");
-  const json::Object& facts = request.facts;
+  Editor& editor = editor_of(facts);
+  const auto use = [&] { return static_cast<std::size_t>(wire::integer_of(facts, "use")); };
   if (what == "define") {
-    editor_->define(wire::text_of(facts, "source"));
+    editor.define(wire::text_of(facts, "source"));
   } else if (what == "set_tensor") {
     if (request.tensors.size() != 1) throw std::runtime_error("one tensor at a time");
-    editor_->set_tensor(request.tensors[0]->name(), tensor_of(*request.tensors[0]).clone());
+    editor.set_tensor(request.tensors[0]->name(), tensor_of(*request.tensors[0]).clone());
   } else if (what == "prepare") {
-    editor_->prepare(wire::text_of(facts, "name"), call_of(facts));
+    editor.prepare(wire::text_of(facts, "name"), call_of(facts));
+  } else if (what == "replace_operand") {
+    const auto operand = static_cast<std::size_t>(wire::integer_of(facts, "operand"));
+    editor.replace_operand(use(), operand, call_of(facts));
   } else if (what == "replace_use") {
-    editor_->replace_use(static_cast<std::size_t>(wire::integer_of(facts, "use")), call_of(facts));
+    editor.replace_use(use(), call_of(facts));
+  } else if (what == "replace_result") {
+    editor.replace_result(use(), call_of(facts));
   } else if (what == "replace_reads") {
-    editor_->replace_reads(wire::text_of(facts, "tensor"), call_of(facts));
+    editor.replace_reads(wire::text_of(facts, "tensor"), call_of(facts));
   } else if (what == "extra_file") {
-    editor_->set_extra_file(
-        wire::text_of(facts, "name"),
-        {reinterpret_cast<const char*>(request.bytes.data()), request.bytes.size()});
+    const auto* text = reinterpret_cast<const char*>(request.bytes.data());
+    editor.set_extra_file(wire::text_of(facts, "name"), {text, request.bytes.size()});
+  } else if (what == "drop_edit") {
+    editors_.erase(wire::integer_of(facts, "edit"));
   } else {
     throw std::runtime_error("\"" + what + "\" is no request");
   }
 }
 
 // Small writes are gathered: an archive has many.
-void Service::write() {
-  if (editor_ == nullptr) throw std::runtime_error("no edit was begun");
-  const std::unique_ptr<Editor> editor = std::move(editor_);
+void Service::write(const wire::Message& request) {
+  Editor& editor = editor_of(request.facts);
   constexpr std::size_t kBlock = std::size_t{1} << 20U;
   std::vector<std::byte> block;
   const auto flush = [&] {
     if (!block.empty()) channel_.send_raw({{"chunk", true}}, block);
     block.clear();
   };
-  editor->write([&](const void* bytes, std::size_t n) {
+  editor.write([&](const void* bytes, std::size_t n) {
     const auto* from = static_cast<const std::byte*>(bytes);
     if (block.size() + n > kBlock) flush();
     if (n >= kBlock) return channel_.send_raw({{"chunk", true}}, {from, n});
     block.insert(block.end(), from, from + n);
   });
   flush();
+  editors_.erase(wire::integer_of(request.facts, "edit"));
   channel_.send({{"done", true}});
 }
 

@@ -29,7 +29,8 @@ class Service {
   void simulate(const wire::Message& request);
   void build_simulation();
   void edit(const std::string& what, const wire::Message& request);
-  void write();
+  void write(const wire::Message& request);
+  Editor& editor_of(const json::Object& facts);
   std::vector<c10::IValue> inputs_of(const wire::Message& request) const;
   void send_outputs(const c10::IValue& result);
 
@@ -40,7 +41,7 @@ class Service {
   std::string not_editable_;  // why; empty when it is
   std::map<std::string, SiteChange> changes_;
   std::unique_ptr<torch::jit::Module> simulated_;
-  std::unique_ptr<Editor> editor_;
+  std::map<std::int64_t, std::unique_ptr<Editor>> editors_;
 };
 
 }  // namespace detent::torch_worker

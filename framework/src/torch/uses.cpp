@@ -18,6 +18,13 @@ bool is_view(const jit::Node* node) {
   return kViews.contains(kind_of(node));
 }
 
+// Operators that look at a tensor's shape and not at its values.
+bool asks_for_shape(const jit::Node* node) {
+  static const std::set<std::string> kShape = {"aten::size", "aten::dim", "prim::device",
+                                               "prim::dtype"};
+  return kShape.contains(kind_of(node));
+}
+
 // Every node of the graph with those of inner blocks in the place where they run.
 void in_order(jit::Block* block, std::vector<jit::Node*>& nodes) {
   for (jit::Node* node : block->nodes()) {
@@ -65,7 +72,9 @@ class Finder {
     const Operator* what = find_operator(kind_of(node));
     const auto inputs = node->inputs();
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (is_view(node) || !inputs[i]->type()->isSubtypeOf(*c10::TensorType::get())) continue;
+      if (is_view(node) || asks_for_shape(node) ||
+          !inputs[i]->type()->isSubtypeOf(*c10::TensorType::get()))
+        continue;
       bool direct = true;
       const ModelTensor* tensor = weight_behind(inputs[i], &direct);
       if (tensor == nullptr) continue;
@@ -73,9 +82,17 @@ class Finder {
           tensor->tensor.is_floating_point() && tensor->tensor.dim() >= 2) {
         add_use(node, method, *what, *tensor, direct);
       } else if (tensor->tensor.is_floating_point()) {
-        note_reader(tensor->name, kind_of(node));
+        note_readers(tensor->name, node);
       }
     }
+  }
+
+  // A list or tuple of tensors is read by whoever gets it.
+  void note_readers(const std::string& tensor, jit::Node* node) {
+    const bool collects =
+        node->kind() == c10::prim::ListConstruct || node->kind() == c10::prim::TupleConstruct;
+    if (!collects) return note_reader(tensor, kind_of(node));
+    for (const jit::Use& use : node->output()->uses()) note_reader(tensor, kind_of(use.user));
   }
 
   void add_use(jit::Node* node, const std::string& method, const Operator& what,
