@@ -77,8 +77,8 @@ void OutputComparison::Sums::add(const Sums& more) {
 }
 
 double OutputComparison::Sums::cosine() const {
-  if (std::isinf(noise)) return 0;
-  if (signal == 0 || other == 0) return signal == other ? 1 : 0;
+  if (noise == 0) return 1;  // and not what rounding makes of it
+  if (std::isinf(noise) || signal == 0 || other == 0) return 0;
   // Two roots, because the product of the squares may overflow. Rounding may pass the end of the
   // range.
   return std::clamp(dot / (std::sqrt(signal) * std::sqrt(other)), -1.0, 1.0);

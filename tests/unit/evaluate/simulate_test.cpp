@@ -17,8 +17,12 @@ FakeProgram program() {
 }
 
 const TensorInfo& info() {
-  static const TensorInfo i{
-      .name = "fc.weight", .dtype = DETENT_F32, .shape = {1, 2}, .layer = "fc", .type = "Linear"};
+  static const TensorInfo i{.name = "fc.weight",
+                            .dtype = DETENT_F32,
+                            .shape = {1, 2},
+                            .layer = "fc",
+                            .type = "Linear",
+                            .param = "weight"};
   return i;
 }
 
@@ -26,7 +30,7 @@ const TensorInfo& info() {
 struct Quantized {
   Quantized() {
     scheme.quantizer.plugin = &built_in(PluginKind::quantizer, "int8");
-    scheme.quantizer.params = with_defaults({}, scheme.quantizer.plugin->schema, "weight");
+    scheme.quantizer.params = with_defaults({}, scheme.quantizer.plugin->params_schema, "weight");
     plan.scheme = &scheme;
     plan.quantize = true;
     Quantizer quantizer = make_quantizer(scheme, "fc.weight", pool());
