@@ -8,8 +8,6 @@
 namespace detent::test {
 namespace {
 
-[[noreturn]] void no_edits() { throw Error(ErrorCode::unexpected, "a fake cannot be edited"); }
-
 std::unique_ptr<HostTensor> tensor_of(std::string name, std::vector<std::int64_t> shape,
                                       const std::vector<float>& values) {
   auto tensor = std::make_unique<HostTensor>(std::move(name), DETENT_F32, std::move(shape));
@@ -151,18 +149,9 @@ std::map<std::string, LocalError> FakeProgram::measure_local(std::span<const Nam
   return errors;
 }
 
-void FakeProgram::begin_edit() { no_edits(); }
-void FakeProgram::define(const std::string&) { no_edits(); }
-void FakeProgram::set_tensor(const std::string&, const detent_tensor&) { no_edits(); }
-void FakeProgram::replace_use(std::size_t, const std::string&, std::span<const EditArgument>) {
-  no_edits();
+std::unique_ptr<ProgramEdit> FakeProgram::begin_edit() {
+  throw Error(ErrorCode::unexpected, "a fake cannot be edited");
 }
-void FakeProgram::replace_reads(const std::string&, const std::string&,
-                                std::span<const EditArgument>) {
-  no_edits();
-}
-void FakeProgram::set_extra_file(const std::string&, std::string) { no_edits(); }
-void FakeProgram::write(const std::function<void(std::span<const std::byte>)>&) { no_edits(); }
 
 FakeInput::FakeInput(const std::string& name, std::vector<std::int64_t> shape,
                      const std::vector<float>& values)

@@ -35,15 +35,7 @@ class FakeProgram : public Program {
   Outputs run_simulated(std::span<const NamedTensor> inputs) override;
   std::map<std::string, LocalError> measure_local(std::span<const NamedTensor> inputs) override;
 
-  void begin_edit() override;
-  void define(const std::string& source) override;
-  void set_tensor(const std::string& name, const detent_tensor& tensor) override;
-  void replace_use(std::size_t use, const std::string& function,
-                   std::span<const EditArgument> arguments) override;
-  void replace_reads(const std::string& tensor, const std::string& function,
-                     std::span<const EditArgument> arguments) override;
-  void set_extra_file(const std::string& name, std::string bytes) override;
-  void write(const std::function<void(std::span<const std::byte>)>& take) override;
+  std::unique_ptr<ProgramEdit> begin_edit() override;
 
  private:
   struct Simulated {

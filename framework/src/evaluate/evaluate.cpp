@@ -2,6 +2,7 @@
 #include "evaluate/evaluate.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <optional>
 
@@ -124,8 +125,10 @@ class Evaluator {
       done += batch.samples;
     }
     for (Candidate& c : candidates_) c.finish();
-    for (const auto& [weight, error] : local_)
-      out_.local_sqnr_db[weight] = QuantizationError{error.signal, error.noise, 0}.sqnr_db();
+    for (const auto& [weight, error] : local_) {
+      const double db = QuantizationError{error.signal, error.noise, 0}.sqnr_db();
+      if (!std::isnan(db)) out_.local_sqnr_db[weight] = db;  // NaN in the operator's own output
+    }
   }
 
   void measure_batch(const EvaluationBatch& batch) {
