@@ -156,6 +156,7 @@ class Validator {
   ~Validator();
   Validator(Validator&&) noexcept;
   std::vector<Finding> check(const detent_check_input& input);
+  std::vector<Finding> check_output(const detent_output_input& input);
   std::vector<Finding> finish(const detent_run_summary& summary);
 
  private:

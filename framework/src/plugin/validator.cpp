@@ -95,6 +95,15 @@ std::vector<Finding> Validator::check(const detent_check_input& input) {
   return impl_->take(sink);
 }
 
+std::vector<Finding> Validator::check_output(const detent_output_input& input) {
+  if (!DETENT_HAS(&impl_->vtbl(), detent_validator_vtbl, check_output)) return {};
+  FindingSink sink(impl_->core.site().id);
+  impl_->core.call({"check_output"}, [&](const detent_call* c) {
+    return impl_->vtbl().check_output(impl_->handle, c, &input, &sink.sink);
+  });
+  return impl_->take(sink);
+}
+
 std::vector<Finding> Validator::finish(const detent_run_summary& summary) {
   if (!DETENT_HAS(&impl_->vtbl(), detent_validator_vtbl, finish)) return {};
   FindingSink sink(impl_->core.site().id);

@@ -4,47 +4,15 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <limits>
 #include <optional>
 #include <vector>
 
-#include "base/text.hpp"
+#include "report/html_calibration.hpp"
 #include "report/html_page.hpp"
+#include "report/read_report.hpp"
 
 namespace detent {
 namespace {
-
-// Reading a report that may lack anything.
-std::string text_at(const json::Value& v, const char* pointer) {
-  const json::Value* found = v.at_pointer(pointer);
-  return found != nullptr && found->if_string() != nullptr ? *found->if_string() : "";
-}
-
-std::optional<double> number_at(const json::Value& v, const char* pointer) {
-  const json::Value* found = v.at_pointer(pointer);
-  if (found == nullptr) return std::nullopt;
-  double n = 0;
-  if (found->to_double(&n)) return n;
-  if (found->if_string() != nullptr && *found->if_string() == "inf")
-    return std::numeric_limits<double>::infinity();
-  return std::nullopt;
-}
-
-const json::Array& list_at(const json::Value& v, const char* pointer) {
-  static const json::Array kNone;
-  const json::Value* found = v.at_pointer(pointer);
-  return found != nullptr && found->if_array() != nullptr ? *found->if_array() : kNone;
-}
-
-std::string bytes_at(const json::Value& v, const char* pointer) {
-  const auto n = number_at(v, pointer);
-  return n && *n >= 0 && *n < 1e18 ? human_bytes(static_cast<std::uint64_t>(*n)) : "";
-}
-
-std::string db_text(const std::optional<double>& db) {
-  if (!db) return "";
-  return std::isinf(*db) ? "exact" : fmt::format("{:.2f}", *db);
-}
 
 const char* quality(const std::optional<double>& db) {
   if (!db) return "";
@@ -56,6 +24,41 @@ std::string tile(const std::string& value, const std::string& label) {
                      html_escape(label));
 }
 
+std::string percent(const std::optional<double>& share) {
+  return share ? fmt::format("{:.1f} %", 100 * *share) : "";
+}
+
+// What became of the model's own output, where it ran.
+std::string output_tiles(const json::Value& report) {
+  const auto before = number_at(report, "/evaluation/accuracy_before");
+  const auto after = number_at(report, "/evaluation/accuracy_after");
+  const auto db = number_at(report, "/evaluation/output_sqnr_db");
+  const auto mean = number_at(report, "/evaluation/cosine_mean");
+  const auto least = number_at(report, "/evaluation/cosine_min");
+  const auto agreement = number_at(report, "/evaluation/top1_agreement");
+  std::string html;
+  if (before && after)
+    html += tile(percent(before) + " \xE2\x86\x92 " + percent(after), "accuracy");
+  if (db) html += tile(db_text(db) + (std::isinf(*db) ? "" : " dB"), "SQNR of the output");
+  if (mean && least)
+    html += tile(fmt::format("{:.5f}", *mean),
+                 fmt::format("mean cosine of the output, {:.5f} at least", *least));
+  if (agreement) html += tile(percent(agreement), "same top class as before");
+  return html;
+}
+
+// Where the numbers of the output come from.
+std::string output_note(const json::Value& report) {
+  const auto samples = number_at(report, "/evaluation/samples");
+  if (!samples || *samples == 0) return "";
+  const bool simulated = text_at(report, "/evaluation/subject") == "simulated";
+  return fmt::format(
+      "<p class=\"soft\">Output measured on {:.0f} samples by {}, model isolation {}: {}.</p>\n",
+      *samples, html_escape(text_at(report, "/evaluation/runtime")),
+      html_escape(text_at(report, "/evaluation/isolation")),
+      simulated ? "the original program with the quantized numbers in it" : "the artefact itself");
+}
+
 std::string tiles(const json::Value& report) {
   const auto ratio = number_at(report, "/totals/ratio");
   const std::size_t selected = list_at(report, "/selected").size();
@@ -63,7 +66,7 @@ std::string tiles(const json::Value& report) {
   const json::Value* passed = report.at_pointer("/validation/passed");
   const bool valid = passed != nullptr && passed->if_bool() != nullptr && *passed->if_bool();
   const bool judged = !list_at(report, "/validation/validators").empty();
-  return "<div class=\"tiles\">\n" +
+  return "<div class=\"tiles\">\n" + output_tiles(report) +
          tile(fmt::format("{} \xE2\x86\x92 {}", bytes_at(report, "/totals/bytes_before"),
                           bytes_at(report, "/totals/bytes_after")),
               "tensor data") +
@@ -76,7 +79,7 @@ std::string tiles(const json::Value& report) {
               : valid ? "passed"
                       : "failed",
               "validation") +
-         "</div>\n";
+         "</div>\n" + output_note(report);
 }
 
 // The quantized layers' SQNR as bars, worst first, with the gates at 10 and 20 dB.
@@ -125,6 +128,7 @@ std::string sqnr_chart(const json::Value& report) {
 
 std::string layer_row(const json::Value& layer) {
   const auto db = number_at(layer, "/sqnr_db");
+  const auto output_db = number_at(layer, "/output_sqnr_db");
   const auto error = number_at(layer, "/max_abs_error");
   const auto bits = number_at(layer, "/bits");
   const bool quantized = text_at(layer, "/action") == "quantize";
@@ -133,13 +137,14 @@ std::string layer_row(const json::Value& layer) {
   if (!observer.empty()) what += " < " + observer;
   return fmt::format(
       "<tr class=\"{}\"><td class=\"name\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td>"
-      "<td class=\"n {}\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
-      "class=\"n\">{}</td><td>{}</td></tr>\n",
+      "<td class=\"n {}\">{}</td><td class=\"n {}\">{}</td><td class=\"n\">{}</td><td "
+      "class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
       quantized ? "quantized" : "kept", html_escape(text_at(layer, "/name")),
       html_escape(text_at(layer, "/type")), html_escape(what),
-      bits ? fmt::format("{:.0f}", *bits) : "", quality(db), db_text(db),
-      error ? fmt::format("{:.3g}", *error) : "", bytes_at(layer, "/bytes_before"),
-      bytes_at(layer, "/bytes_after"), html_escape(text_at(layer, "/reason")));
+      bits ? fmt::format("{:.0f}", *bits) : "", quality(db), db_text(db), quality(output_db),
+      db_text(output_db), error ? fmt::format("{:.3g}", *error) : "",
+      bytes_at(layer, "/bytes_before"), bytes_at(layer, "/bytes_after"),
+      html_escape(text_at(layer, "/reason")));
 }
 
 constexpr std::string_view kFilter = R"js(<script>
@@ -160,7 +165,7 @@ std::string layer_table(const json::Value& report) {
          "plugin, reason\" aria-label=\"filter the layers\">\n<div class=\"wide\"><table "
          "id=\"layers\"><thead><tr>"
          "<th>layer</th><th>type</th><th>what was done</th><th class=\"n\">bits</th><th "
-         "class=\"n\">SQNR dB</th>"
+         "class=\"n\">SQNR dB</th><th class=\"n\">output SQNR dB</th>"
          "<th class=\"n\">max error</th><th class=\"n\">before</th><th "
          "class=\"n\">after</th><th>why</th></tr></thead>\n<tbody>\n" +
          rows + "</tbody></table></div>\n" + std::string(kFilter);
@@ -226,7 +231,7 @@ std::string report_to_html(const json::Value& report) {
                       html_escape(version), html_escape(text_at(report, "/status")),
                       html_escape(text_at(report, "/provenance/isolation")));
   body += tiles(report) + sqnr_chart(report) + findings(report) + layer_table(report) +
-          provenance(report);
+          calibration_section(report) + provenance(report);
   if (const json::Value* config = report.at_pointer("/config/value"))
     body += "<h2>Effective configuration</h2>\n<pre>" + html_escape_lines(json::dump(*config, 2)) +
             "</pre>\n";

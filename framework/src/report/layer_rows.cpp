@@ -21,7 +21,8 @@ void add_result(LayerRow& row, const TensorResult& result, bool speaker) {
 }  // namespace
 
 std::vector<LayerRow> layer_rows(const Plan& plan, const Model& model,
-                                 const std::map<std::size_t, TensorResult>& results) {
+                                 const std::map<std::size_t, TensorResult>& results,
+                                 const std::map<std::string, double>& local_sqnr_db) {
   std::vector<LayerRow> rows;
   for (const Layer& layer : plan.layers) {
     const std::size_t speaker = *std::min_element(
@@ -46,6 +47,8 @@ std::vector<LayerRow> layer_rows(const Plan& plan, const Model& model,
       row.tensors.push_back(model.tensors()[t].name);
       if (const auto it = results.find(t); it != results.end())
         add_result(row, it->second, t == speaker);
+      if (const auto it = local_sqnr_db.find(row.tensors.back()); it != local_sqnr_db.end())
+        row.output_sqnr_db = std::min(row.output_sqnr_db.value_or(it->second), it->second);
     }
     rows.push_back(std::move(row));
   }

@@ -22,12 +22,14 @@ struct LayerRow {
   std::uint64_t params = 0;
   std::optional<double> sqnr_db;  // the lowest of its quantized tensors
   std::optional<double> max_abs_error;
+  std::optional<double> output_sqnr_db;  // of its operators' output alone; the lowest
   std::optional<ScaleSummary> scale;
   std::vector<std::string> tensors;
 };
 
-// results may be empty: a plan alone.
+// results may be empty: a plan alone. local_sqnr_db: see Evaluation.
 std::vector<LayerRow> layer_rows(const Plan& plan, const Model& model,
-                                 const std::map<std::size_t, TensorResult>& results);
+                                 const std::map<std::size_t, TensorResult>& results,
+                                 const std::map<std::string, double>& local_sqnr_db = {});
 
 }  // namespace detent

@@ -6,6 +6,7 @@
 
 #include "base/version.hpp"
 #include "quantize/measure.hpp"
+#include "report/evaluation_json.hpp"
 #include "report/layer_rows.hpp"
 #include "report/report.hpp"
 
@@ -30,6 +31,7 @@ json::Value layer_to_json(const LayerRow& row) {
                  {"observer", optional_text(row.observer)},
                  {"params", row.params},
                  {"sqnr_db", optional_number(row.sqnr_db)},
+                 {"output_sqnr_db", optional_number(row.output_sqnr_db)},
                  {"max_abs_error", optional_number(row.max_abs_error)},
                  {"bytes_before", row.bytes_before},
                  {"bytes_after", row.bytes_after},
@@ -84,6 +86,11 @@ json::Value plugins_used(const RunFacts& facts) {
   return list;
 }
 
+// "LibTorch 2.13.0" -> "2.13.0"
+std::string version_of(const std::string& runtime) {
+  return runtime.substr(runtime.find_last_of(' ') + 1);
+}
+
 json::Value provenance(const RunFacts& facts) {
   json::Array inputs;
   for (const FileDigest& f : facts.inputs)
@@ -92,7 +99,9 @@ json::Value provenance(const RunFacts& facts) {
                       {"sdk_abi", fmt::format("{}.{}", DETENT_ABI_MAJOR, DETENT_ABI_MINOR)},
                       {"inputs", std::move(inputs)},
                       {"plugins", plugins_used(facts)},
+                      {"libtorch", optional_text(version_of(facts.evaluation.runtime))},
                       {"isolation", "none"},
+                      {"model_isolation", optional_text(facts.evaluation.isolation)},
                       {"threads", static_cast<std::int64_t>(facts.threads)}};
 }
 
@@ -131,7 +140,8 @@ json::Value report_to_json(const RunFacts& facts) {
   json::Array layers;
   json::Array selected;
   json::Array skipped;
-  for (const LayerRow& row : layer_rows(facts.plan, *facts.model, facts.results)) {
+  for (const LayerRow& row :
+       layer_rows(facts.plan, *facts.model, facts.results, facts.evaluation.local_sqnr_db)) {
     layers.push_back(layer_to_json(row));
     if (row.quantized)
       selected.push_back(row.name);
@@ -145,6 +155,7 @@ json::Value report_to_json(const RunFacts& facts) {
       {"layers", std::move(layers)},
       {"selected", std::move(selected)},
       {"skipped", std::move(skipped)},
+      {"evaluation", evaluation_to_json(facts)},
       {"validation", validation(facts)},
       {"warnings", list_of(facts.warnings, [](const Warning& w) { return to_json(w); })},
       {"outputs", list_of(facts.outputs,

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "report/evaluation_json.hpp"
 #include "report/layer_rows.hpp"
 #include "report/report.hpp"
 
@@ -76,6 +77,7 @@ std::string run_table(const RunFacts& facts) {
   text += fmt::format("\ntotal   {} -> {} ({})\n", human_bytes(facts.plan.bytes_before),
                       human_bytes(facts.plan.bytes_after),
                       ratio_of(facts.plan.bytes_before, facts.plan.bytes_after));
+  text += evaluation_lines(facts.evaluation);
   for (const OutputFacts& o : facts.outputs)
     text += fmt::format("output  {} ({})\n", o.path.string(), human_bytes(o.bytes));
   return text;

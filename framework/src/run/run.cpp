@@ -29,6 +29,7 @@ class Run {
     timed("fingerprint", 0, [&] { facts_.inputs = digest_inputs(config_, model_); });
     timed("quantize", facts_.plan.bytes_before, [&] { quantize(); });
     timed("finish", facts_.plan.bytes_after, [&] { finish_outputs(); });
+    timed("evaluate", 0, [&] { evaluate_outputs(); });
     timed("validate", facts_.plan.bytes_before + facts_.plan.bytes_after,
           [&] { validate_outputs(); });
     if (options_.strict) refuse_warnings(facts_.warnings, ErrorCode::quantization);
@@ -101,14 +102,24 @@ class Run {
     for (auto& writer : writers_) writer->finish(sqnr_, digests_);
   }
 
+  void evaluate_outputs() {
+    EvaluationInput input;
+    for (const auto& writer : writers_) input.artifacts.push_back(writer->staged());
+    facts_.evaluation = evaluate(input);
+    facts_.warnings.insert(facts_.warnings.end(), facts_.evaluation.warnings.begin(),
+                           facts_.evaluation.warnings.end());
+  }
+
   void validate_outputs() {
     std::uint64_t original_bytes = 0;
     for (const auto& file : model_.files()) original_bytes += std::filesystem::file_size(file);
-    for (auto& writer : writers_) {
-      const Validation one = validate(
-          config_.validators,
-          {facts_.plan, model_, original_bytes, digests_, writer->staged(), writer->file_bytes()},
-          pool_);
+    for (std::size_t i = 0; i < writers_.size(); ++i) {
+      const ArtifactWriter& writer = *writers_[i];
+      const Validation one =
+          validate(config_.validators,
+                   {facts_.plan, model_, original_bytes, digests_, writer.staged(),
+                    writer.file_bytes(), facts_.evaluation.outputs[i]},
+                   pool_);
       facts_.validation.findings.insert(facts_.validation.findings.end(), one.findings.begin(),
                                         one.findings.end());
     }

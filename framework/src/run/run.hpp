@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The main job: config -> plan -> quantize -> serialize -> validate -> report.
+// The main job: config -> plan -> quantize -> serialize -> evaluate -> validate -> report.
 #pragma once
 #include <functional>
 #include <map>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "evaluate/evaluate.hpp"
 #include "plan/plan.hpp"
 #include "plugin/registry.hpp"
 #include "quantize/quantize_tensor.hpp"
@@ -40,6 +41,7 @@ struct RunFacts {
   Plan plan;
   std::map<std::size_t, TensorResult> results;  // by index into Model::tensors(); quantized ones
   std::vector<Warning> warnings;                // of the plan and of the run
+  Evaluation evaluation;
   Validation validation;
   std::vector<OutputFacts> outputs;
   std::vector<StageTiming> timings;

@@ -7,6 +7,7 @@
 #include "base/cancel.hpp"
 #include "base/hash.hpp"
 #include "quantize/measure.hpp"
+#include "validate/output_input.hpp"
 
 namespace detent {
 namespace {
@@ -34,6 +35,8 @@ class Checker {
       check_cancelled();
       check_tensor(t);
     }
+    const detent_output_input output = output_input(input_.evaluation);
+    for (Validator& v : validators_) append(v.check_output(output));
     finish();
     return std::move(result_);
   }

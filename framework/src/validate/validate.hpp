@@ -6,6 +6,7 @@
 
 #include "artifact/artifact.hpp"
 #include "config/config.hpp"
+#include "evaluate/evaluate.hpp"
 #include "plan/plan.hpp"
 #include "plugin/instance.hpp"
 #include "serialize/metadata.hpp"
@@ -24,6 +25,7 @@ struct ValidationInput {
   const DigestOf& intended;        // of what was handed to the serializer
   std::filesystem::path artifact;  // the file to read
   std::uint64_t artifact_file_bytes = 0;
+  const OutputEvaluation& evaluation;  // of this artefact
 };
 
 // Reads every tensor of the file, compares digests, dequantizes and measures it again.

@@ -3,7 +3,16 @@
 //
 // FAIL      a tensor of which nothing is stored; a stored tensor that the artefact lacks, or whose
 //           bytes differ from those handed to the serializer; a kept tensor that is not byte-equal
-//           to the original
+//           to the original; an artefact that is a program and does not run, gives outputs of
+//           other shapes than the simulation, or values that are not finite where the original's
+//           are; one that claims the simulation's arithmetic and is less than 40 dB from it
+//
+// 40 dB     The two add the same products in another order. That is 2^-24 of a value's size per
+//           addition: 1000 of them, all in one direction, are 84 dB. Where activations are rounded,
+//           a value near the middle of two codes can fall to either side; a step is 1/255 of the
+//           range, 48 dB if every value did so. What is wrong (a scale of the wrong channel, a
+//           sign) lies near 0 dB.
+#include <cmath>
 #include <cstring>
 #include <string>
 
@@ -61,7 +70,7 @@ class Roundtrip final : public BuiltIn {
   static constexpr const char* name = "Round trip";
   static constexpr const char* description =
       "Every stored tensor is there and has the bytes that were written; kept tensors equal the "
-      "original";
+      "original; a program that was written runs and gives the outputs that were intended";
 
   explicit Roundtrip(const sdk::Config&) {}
 
@@ -80,11 +89,45 @@ class Roundtrip final : public BuiltIn {
     return {};
   }
 
+  sdk::Status check_output(const detent_output_input& in, const sdk::Findings& out) override {
+    if (in.how == DETENT_OUTPUT_FAILED)
+      return fail(out, "program_runs", 0,
+                  std::string("the artefact does not run: ") + in.why +
+                      "; use another form of the serializer, or keep the layer that it names");
+    if (in.how != DETENT_OUTPUT_ARTIFACT) return {};
+    if (in.non_finite > 0)
+      return fail(out, "program_output_finite", static_cast<double>(in.non_finite),
+                  "the artefact's output has " + counted(in.non_finite, "value") +
+                      " that are not finite where the original's are");
+    if (in.intended_samples == 0) return {};
+    if (in.intended_mismatch[0] != '\0')
+      return fail(out, "program_shapes", 0,
+                  std::string("the artefact gives other outputs than were intended: ") +
+                      in.intended_mismatch);
+    return check_distance(in, out);
+  }
+
   sdk::Status finish(const detent_run_summary&, const sdk::Findings& out) override {
     return out.report({"stored_tensors_verified", static_cast<double>(verified_)});
   }
 
  private:
+  static constexpr double kExactDb = 40;
+
+  static sdk::Status check_distance(const detent_output_input& in, const sdk::Findings& out) {
+    const double db = in.intended_sqnr_db;
+    const bool judged = in.exact != 0 && !std::isnan(db);  // NaN: no floating-point output
+    sdk::Finding finding{"program_sqnr_db", db};
+    if (judged) finding.threshold = kExactDb;
+    if (judged && db < kExactDb) {
+      finding.severity = DETENT_FINDING_FAIL;
+      finding.message = "the artefact's output is " + decimal(std::floor(db * 100) / 100) +
+                        " dB from what its numbers give in the original program, below " +
+                        decimal(kExactDb) + ": it does not compute what was intended";
+    }
+    return out.report(finding);
+  }
+
   sdk::Status check_stored(const detent_stored_tensor& stored, const std::string& target,
                            const sdk::Findings& out) {
     const std::string what =

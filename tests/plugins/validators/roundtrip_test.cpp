@@ -80,3 +80,69 @@ TEST_CASE("a kept tensor may be strided in the original", "[roundtrip]") {
   CHECK(kept({0, 3, 1, 4, 2, 5}).empty());
   CHECK(kept({0, 3, 1, 4, 5, 2}) == "kept_tensor_equal");
 }
+
+namespace {
+// The metric that failed; "" when none did.
+std::string failure(const detent_output_input& in, const char* says = "") {
+  Validator v("roundtrip");
+  REQUIRE(v.check_output(in) == DETENT_OK);
+  for (const auto& f : v.findings.all)
+    if (f.severity == DETENT_FINDING_FAIL) {
+      CHECK(contains(f.message, says));
+      return f.metric;
+    }
+  return "";
+}
+}  // namespace
+
+TEST_CASE("a program that gives what was intended is sound, and the distance is told") {
+  CHECK(failure(output()).empty());
+  Validator v("roundtrip");
+  REQUIRE(v.check_output(output()) == DETENT_OK);
+  REQUIRE(v.findings.all.size() == 1);
+  CHECK(v.findings.at("program_sqnr_db").value == 110);
+  CHECK(v.findings.at("program_sqnr_db").threshold == 40);
+}
+
+TEST_CASE("a program of the simulation's arithmetic fails below 40 dB from it") {
+  detent_output_input in = output();
+  in.intended_sqnr_db = 40;
+  CHECK(failure(in).empty());
+  in.intended_sqnr_db = 39.996;
+  CHECK(failure(in, "39.99 dB") == "program_sqnr_db");
+  in.intended_sqnr_db = -std::numeric_limits<double>::infinity();
+  CHECK(failure(in) == "program_sqnr_db");
+  in.exact = 0;
+  CHECK(failure(in).empty());
+  in.exact = 1;
+  in.intended_sqnr_db = std::nan("");  // no floating-point output
+  CHECK(failure(in).empty());
+}
+
+TEST_CASE("a program that does not run, or not as it should, fails whatever its arithmetic") {
+  detent_output_input in = output();
+  in.exact = 0;
+  in.how = DETENT_OUTPUT_FAILED;
+  in.why = "Unknown builtin op: aten::nonsense";
+  CHECK(failure(in, "aten::nonsense") == "program_runs");
+  in = output();
+  in.exact = 0;
+  in.non_finite = 1;
+  CHECK(failure(in, "1 value") == "program_output_finite");
+  in = output();
+  in.exact = 0;
+  in.intended_mismatch = "2 outputs, not 1";
+  CHECK(failure(in, "2 outputs, not 1") == "program_shapes");
+}
+
+TEST_CASE("an artefact that is no program, or was not run, is judged by its tensors alone") {
+  detent_output_input in = output();
+  in.how = DETENT_OUTPUT_SIMULATED;
+  in.intended_sqnr_db = -10;
+  in.non_finite = 5;
+  CHECK(failure(in).empty());
+  in = output();
+  in.intended_samples = 0;
+  in.intended_sqnr_db = std::nan("");
+  CHECK(failure(in).empty());
+}

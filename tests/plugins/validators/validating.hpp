@@ -52,6 +52,28 @@ inline std::unique_ptr<Tensor> floats(std::vector<int64_t> shape, const std::vec
   return std::make_unique<Tensor>(std::move(shape), v);
 }
 
+// A program of which everything is known and good; tests spoil one thing.
+inline detent_output_input output() {
+  detent_output_input in{};
+  in.struct_size = sizeof in;
+  in.how = DETENT_OUTPUT_ARTIFACT;
+  in.exact = 1;
+  in.why = "";
+  in.samples = 200;
+  in.judged = 200;
+  in.output_sqnr_db = 35;
+  in.max_abs_error = 0.1;
+  in.cosine_mean = 0.9995;
+  in.cosine_min = 0.999;
+  in.top1_agreement = 0.98;
+  in.accuracy_before = 0.97;
+  in.accuracy_after = 0.96;
+  in.intended_samples = 16;
+  in.intended_sqnr_db = 110;
+  in.intended_mismatch = "";
+  return in;
+}
+
 struct Validator {
   explicit Validator(const std::string& id, testing::Params::List values = {})
       : library(DETENT_TEST_PLUGINS "/" + id + ".detent.so"),
@@ -61,6 +83,9 @@ struct Validator {
   int32_t check(Input& input) {
     const detent_check_input c = input.c();
     return validator->check(validator, call, &c, findings);
+  }
+  int32_t check_output(const detent_output_input& in) {
+    return validator->check_output(validator, call, &in, findings);
   }
   int32_t finish(const detent_run_summary& summary) {
     return validator->finish(validator, call, &summary, findings);

@@ -25,7 +25,7 @@ void check_refused(const std::string& scenario, const std::string& reason) {
 TEST_CASE("a good library is read into plugins with all its facts") {
   const Registry& registry = good();
   CHECK(registry.problems().empty());
-  REQUIRE(registry.plugins().size() == 5);
+  REQUIRE(registry.plugins().size() == 6);
   const Plugin& p = registry.get(PluginKind::observer, "acme.nothing");
   CHECK(p.id == "acme.nothing");
   CHECK(p.version == "1.2.3");

@@ -85,7 +85,7 @@ TEST_CASE("a pin does not touch plugins of other names") {
   const Copy copy("good");
   const Registry registry = copy.scan({{"acme.int3", kOther}, {"int8", kOther}});
   CHECK(registry.problems().empty());
-  CHECK(registry.plugins().size() == 5);
+  CHECK(registry.plugins().size() == 6);
 }
 
 TEST_CASE("a pinned plugin in a later folder is used when an earlier one is not it") {

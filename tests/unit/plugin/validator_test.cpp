@@ -11,9 +11,17 @@ ThreadPool& pool() {
   return two;
 }
 
-Validator make(const std::string& mode = "") {
-  return Validator(good().get(PluginKind::validator, "fixture.validator"), pool(),
-                   with_mode(mode, ""));
+Validator make(const std::string& mode = "", const char* id = "fixture.validator") {
+  return Validator(good().get(PluginKind::validator, id), pool(), with_mode(mode, ""));
+}
+
+detent_output_input output_of(double sqnr_db) {
+  detent_output_input in{};
+  in.struct_size = sizeof in;
+  in.why = "no calibration data";
+  in.intended_mismatch = "";
+  in.output_sqnr_db = sqnr_db;
+  return in;
 }
 
 std::vector<Finding> check(Validator validator) {
@@ -49,6 +57,21 @@ TEST_CASE("findings over the whole run come from finish") {
   REQUIRE(findings.size() == 1);
   CHECK(findings[0].target.empty());
   CHECK(findings[0].value == 4);
+}
+
+TEST_CASE("a validator is told what became of the model's output") {
+  Validator validator = make();
+  const std::vector<Finding> findings = validator.check_output(output_of(31.5));
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].validator == "fixture.validator");
+  CHECK(findings[0].target.empty());
+  CHECK(findings[0].value == 31.5);
+  CHECK(findings[0].message == "no calibration data");
+}
+
+TEST_CASE("a validator of before check_output is not asked about outputs") {
+  Validator validator = make("", "fixture.old_validator");
+  CHECK(validator.check_output(output_of(31.5)).empty());
 }
 
 TEST_CASE("a malformed finding is a broken contract, even when the plugin ignores the status") {

@@ -2,7 +2,7 @@
  *
  * detent/abi/validator.h - judges what was written against what was there before.
  *
- * Calls   create check* finish? destroy      check once for every tensor of the model, in its order
+ * Calls   create check* check_output? finish? destroy      check once for every tensor of the model, in its order
  */
 #ifndef DETENT_ABI_VALIDATOR_H
 #define DETENT_ABI_VALIDATOR_H
@@ -67,6 +67,36 @@ typedef struct detent_check_input { /* [call] */
 } detent_check_input;
 DETENT_NO_TAIL(detent_check_input, metrics);
 
+/* How the model's own output was measured. */
+#define DETENT_OUTPUT_NONE 0      /* nothing ran: `why`; every number is NaN or 0 */
+#define DETENT_OUTPUT_SIMULATED 1 /* the original program, with the quantized numbers put into it */
+#define DETENT_OUTPUT_ARTIFACT 2  /* the artefact, which is a program itself */
+#define DETENT_OUTPUT_FAILED 3    /* the artefact is a program and does not run: `why` */
+
+/* What the host measured on the model's own output: the quantized program against the original, on the
+ * same samples; never a plugin's word. What is not known is NaN. */
+typedef struct detent_output_input { /* [call] */
+  uint64_t struct_size;
+  uint32_t how;     /* DETENT_OUTPUT_ */
+  uint32_t exact;   /* 1: the artefact does the simulation's arithmetic, but for rounding of floats */
+  const char *why;  /* "" when `how` needs no reason */
+  uint64_t samples;
+  uint64_t judged;  /* targets that accuracy_before and accuracy_after count; 0 without targets */
+  double output_sqnr_db; /* over all floating-point outputs together */
+  double max_abs_error;
+  double cosine_mean; /* over the samples */
+  double cosine_min;
+  double top1_agreement;  /* share of rows with the same largest class, 0..1 */
+  double accuracy_before; /* 0..1 */
+  double accuracy_after;
+  uint64_t non_finite; /* values that are finite in the original's output and not in the other */
+  /* The artefact against the simulation, on the first few samples. */
+  uint64_t intended_samples; /* 0: not compared */
+  double intended_sqnr_db;
+  const char *intended_mismatch; /* how number or shapes of the outputs differ; "" when they do not */
+} detent_output_input;
+DETENT_NO_TAIL(detent_output_input, intended_mismatch);
+
 typedef struct detent_run_summary { /* [call] */
   uint64_t struct_size;
   uint64_t tensors;
@@ -89,8 +119,12 @@ typedef struct detent_validator_vtbl {
   int32_t(DETENT_CALL *finish)(detent_validator *, const detent_call *, const detent_run_summary *,
                                const detent_finding_sink *);
   const void *(DETENT_CALL *get_extension)(const detent_validator *, const char *id); /* [any] */
+  /* [instance] Once, after the last check and before finish: what became of the model's own output. May
+   * be NULL. */
+  int32_t(DETENT_CALL *check_output)(detent_validator *, const detent_call *, const detent_output_input *,
+                                     const detent_finding_sink *);
 } detent_validator_vtbl;
-DETENT_NO_TAIL(detent_validator_vtbl, get_extension);
+DETENT_NO_TAIL(detent_validator_vtbl, check_output);
 
 DETENT_END_C
 #endif

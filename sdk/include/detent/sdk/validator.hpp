@@ -22,8 +22,9 @@ class Findings {
   Findings(const detent_finding_sink* sink, const char* target) noexcept
       : sink_(sink), target_(target) {}
   Status report(const Finding& f) const noexcept {
-    const detent_finding finding{sizeof(detent_finding), target_,    f.metric, f.value,
-                                 f.threshold,            f.severity, 0,        f.message.c_str()};
+    const detent_finding finding{
+        sizeof(detent_finding), target_, f.metric, f.value, f.threshold, f.severity, 0,
+        f.message.c_str()};
     return Status(sink_->report(sink_, &finding));
   }
 
@@ -37,6 +38,10 @@ class Validator : public PluginInfo {
  public:
   virtual ~Validator() = default;
   virtual Status check(const detent_check_input& input, const Findings& out, const Call& call) = 0;
+  virtual Status check_output(const detent_output_input& input, const Findings& out) {
+    (void)input, (void)out;
+    return {};
+  }
   virtual Status finish(const detent_run_summary& summary, const Findings& out) {
     (void)summary, (void)out;
     return {};
@@ -59,6 +64,12 @@ struct ValidatorThunks {
     DETENT_TRY { return detail::finish(c, self(v)->check(*in, Findings(s, in->target), Call(c))); }
     DETENT_CATCH_ALL(c)
   }
+  static int32_t DETENT_CALL check_output(detent_validator* v, const detent_call* c,
+                                          const detent_output_input* in,
+                                          const detent_finding_sink* s) noexcept {
+    DETENT_TRY { return detail::finish(c, self(v)->check_output(*in, Findings(s, ""))); }
+    DETENT_CATCH_ALL(c)
+  }
   static int32_t DETENT_CALL finish(detent_validator* v, const detent_call* c,
                                     const detent_run_summary* summary,
                                     const detent_finding_sink* s) noexcept {
@@ -67,8 +78,8 @@ struct ValidatorThunks {
   }
 
   static constexpr uint32_t kind = DETENT_KIND_VALIDATOR;
-  static constexpr detent_validator_vtbl vtbl{sizeof(detent_validator_vtbl), &create, &destroy,
-                                              &check, &finish, nullptr};
+  static constexpr detent_validator_vtbl vtbl{
+      sizeof(detent_validator_vtbl), &create, &destroy, &check, &finish, nullptr, &check_output};
 };
 template <class T>
 struct thunks_of<T, std::enable_if_t<std::is_base_of_v<Validator, T>>> {
@@ -76,5 +87,5 @@ struct thunks_of<T, std::enable_if_t<std::is_base_of_v<Validator, T>>> {
 };
 }  // namespace detail
 
-}  // namespace sdk DETENT_HIDDEN
+}  // namespace DETENT_HIDDEN
 }  // namespace detent
