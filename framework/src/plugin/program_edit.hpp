@@ -20,7 +20,7 @@ namespace detent {
 struct EditArgument {
   enum class Kind { operand, tensor, integer, real, boolean, prepared } kind = Kind::tensor;
   std::int64_t operand = 0;  // index of the operator's own argument
-  std::string name;          // of the tensor in the artefact, or of the prepared value
+  std::string name = {};     // of the tensor in the artefact, or of the prepared value
   std::int64_t integer = 0;
   double real = 0;
   bool boolean = false;

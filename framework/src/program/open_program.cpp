@@ -46,7 +46,7 @@ class TorchProgram final : public Program {
       read_facts(message.facts);
       return true;
     };
-    process_.exchange({}, take, ErrorCode::io, "loading");
+    process_.exchange({}, take, ErrorCode::io, "loading the model");
   }
 
   const ProgramFacts& facts() const override { return facts_; }
@@ -83,7 +83,8 @@ class TorchProgram final : public Program {
       }
       return true;
     };
-    request({{"do", "run"}, {"mode", "local"}}, inputs, take, ErrorCode::quantization, "measuring");
+    request({{"do", "run"}, {"mode", "local"}}, inputs, take, ErrorCode::quantization,
+            "running the model");
     return result;
   }
 
@@ -147,7 +148,7 @@ class TorchProgram final : public Program {
       outputs = std::move(message.tensors);
       return true;
     };
-    request(facts, inputs, take, ErrorCode::quantization, "running");
+    request(facts, inputs, take, ErrorCode::quantization, "running the model");
     return outputs;
   }
 
@@ -180,7 +181,7 @@ class TorchProgram final : public Program {
     for (const auto& tensor : kept) tensors.push_back({tensor->name(), tensor->read_only()});
     request(
         facts, tensors, [](Message& m) { return is_done(m); }, ErrorCode::quantization,
-        "simulating");
+        "simulating the model");
   }
 
   static void add_values(const std::string& name, const std::vector<float>& values,

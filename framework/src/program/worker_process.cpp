@@ -116,6 +116,8 @@ void WorkerProcess::start(const fs::path& model, const ProgramOptions& options) 
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, theirs.fd, kChannelFd);
   posix_spawn_file_actions_adddup2(&actions, file.fd, kModelFd);
+  // Also what others in this process left open without close-on-exec.
+  posix_spawn_file_actions_addclosefrom_np(&actions, kModelFd + 1);
   // What a model prints belongs to nobody's output.
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
@@ -166,17 +168,16 @@ void WorkerProcess::exchange(const std::function<void(wire::Channel&)>& send,
     throw_gone(doing);
   } catch (const wire::Channel::Broken& e) {
     end();
-    throw Error(
-        ErrorCode::io,
-        fmt::format("{}: the process that runs the model answered nonsense: {}", doing, e.what()),
-        "", {.file = model_.string()});
+    throw Error(ErrorCode::io,
+                fmt::format("{}: the process that runs it answered nonsense: {}", doing, e.what()),
+                "", {.file = model_.string()});
   } catch (const TimedOut&) {
     end();
-    throw Error(ErrorCode::io,
-                fmt::format("{}: the model did not come to an end within {} seconds", doing,
-                            timeout_.count()),
-                "if it is only slow, raise \"runtime\": {\"model_timeout\": ...}",
-                {.file = model_.string()});
+    throw Error(
+        ErrorCode::io,
+        fmt::format("{}: it did not come to an end within {} seconds", doing, timeout_.count()),
+        "if it is only slow, raise \"runtime\": {\"model_timeout\": ...}",
+        {.file = model_.string()});
   }
 }
 
@@ -204,7 +205,7 @@ void WorkerProcess::throw_gone(const std::string& doing) {
       how = fmt::format("ended with status {}", WEXITSTATUS(status));
   }
   end();
-  throw Error(ErrorCode::io, fmt::format("{}: the process that runs the model {}", doing, how),
+  throw Error(ErrorCode::io, fmt::format("{}: the process that runs it {}", doing, how),
               "the model's code crashed, or it needs more memory than it is given",
               {.file = model_.string()});
 }
