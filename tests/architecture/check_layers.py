@@ -23,7 +23,7 @@ ALLOWED = {
     "framework/src/json/": ["detent/", "fmt/", "boost/json", "boost/system"],
     "framework/src/plugin/": ["detent/", "fmt/", "boost/dll", "openssl/"],
     "framework/src/base/hash.cpp": ["detent/", "fmt/", "xxhash.h"],
-    "framework/src/torch/": ["detent/", "fmt/", "torch/", "ATen/", "c10/"],
+    "framework/src/torch/": ["detent/", "fmt/", "torch/", "ATen/", "c10/", "caffe2/serialize/"],
     "framework/cli/": ["detent/", "fmt/", "CLI/"],
 }
 # xxhash.h looks like a header of the standard library.

@@ -3,11 +3,10 @@
 //
 //   detent-torch FD_OF_CHANNEL FD_OF_MODEL BYTES_OF_MODEL THREADS MEMORY_LIMIT TRUST
 //
-// It shows itself the door before it reads a byte of the model: see sandbox.hpp.
+// It closes the doors behind itself before it reads a byte of the model: see sandbox.hpp.
 #include <ATen/Parallel.h>
 #include <csignal>
 #include <cstdlib>
-#include <iostream>
 #include <sys/prctl.h>
 #include <torch/jit.h>
 #include <torch/script.h>
@@ -38,10 +37,7 @@ void warm_up() {
 }
 
 int serve(int argc, char** argv) {
-  if (argc != 7) {
-    std::cerr << "this program is started by detent\n";
-    return 2;
-  }
+  if (argc != 7) return 2;
   const int channel_fd = std::atoi(argv[1]);
   const int model_fd = std::atoi(argv[2]);
   const std::uint64_t model_bytes = std::strtoull(argv[3], nullptr, 10);
