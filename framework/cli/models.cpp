@@ -33,6 +33,12 @@ json::Value metadata_of(const Model& model) {
   return all;
 }
 
+json::Value aliases_of(const Model& model) {
+  json::Object all;
+  for (const auto& [alias, name] : model.aliases()) all.set(alias, name);
+  return all;
+}
+
 std::string db_text(double db) {
   if (std::isnan(db)) return "-";
   return std::isinf(db) ? (db > 0 ? "exact" : "-inf") : fmt::format("{:.2f}", db);
@@ -59,6 +65,8 @@ int inspect(const Globals& globals, const std::filesystem::path& path) {
                      {"tensors", std::move(tensors)},
                      {"quantization",
                       artifact.is_quantized() ? artifact.group(kQuantizationKey) : json::Value()},
+                     {"aliases", aliases_of(model)},
+                     {"notes", json::Array(model.notes().begin(), model.notes().end())},
                      {"metadata", metadata_of(model)}});
     return 0;
   }
@@ -74,6 +82,9 @@ int inspect(const Globals& globals, const std::filesystem::path& path) {
                            dtype_name(t.dtype), shape_text(t.shape), human_bytes(t.nbytes),
                            type_of(t, architecture), how));
   }
+  for (const auto& [alias, name] : model.aliases())
+    print_text(fmt::format("{:<{}}  is {}\n", printable(alias), width, printable(name)));
+  for (const std::string& note : model.notes()) print_text(fmt::format("note: {}\n", note));
   print_text(fmt::format("\n{}: {} tensors, {}{}\n", model.format(), model.tensors().size(),
                          human_bytes(model.tensor_bytes()),
                          artifact.is_quantized()

@@ -24,6 +24,7 @@ ALLOWED = {
     "framework/src/plugin/": ["detent/", "fmt/", "boost/dll", "openssl/"],
     "framework/src/base/hash.cpp": ["detent/", "fmt/", "xxhash.h"],
     "framework/src/torch/": ["detent/", "fmt/", "torch/", "ATen/", "c10/", "caffe2/serialize/"],
+    "framework/src/base/zip_codec.cpp": ["detent/", "fmt/", "zlib.h"],
     "framework/cli/": ["detent/", "fmt/", "CLI/"],
 }
 # xxhash.h looks like a header of the standard library.

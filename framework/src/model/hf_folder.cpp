@@ -105,7 +105,7 @@ bool is_model_file(std::string_view name) {
   } else if (!found.empty()) {
     hint = fmt::format("the folder holds {}: give the path of the file", join_words(found));
   } else if (has_torch) {
-    hint = "the folder holds pytorch_model.bin: convert it to safetensors first";
+    hint = "the folder holds pytorch_model.bin: give the path of that file, if there is only one";
   }
   refuse(folder.name(), fmt::format("no model: there is neither {} nor {}", kSingle, kIndex), hint);
 }

@@ -48,7 +48,8 @@ void note_transposed(const std::vector<std::string_view>& layers, std::vector<st
 }  // namespace
 
 void infer_layers(std::vector<TensorInfo>& tensors, const json::Value& config,
-                  const ModelOptions& options, std::vector<std::string>* notes) {
+                  const ModelOptions& options, std::vector<std::string>* notes,
+                  const std::map<std::string, std::string>& known_types) {
   Layers layers;
   for (TensorInfo& t : tensors) {
     split_name(t);
@@ -60,6 +61,8 @@ void infer_layers(std::vector<TensorInfo>& tensors, const json::Value& config,
     LayerParams params{name, {}};
     for (const TensorInfo* t : members) params.shapes.emplace(t->param, &t->shape);
     const std::string* given = type_by_user(name, members, options);
+    const auto known = known_types.find(std::string(name));
+    if (given == nullptr && known != known_types.end()) given = &known->second;
     const std::string type = given != nullptr ? *given : std::string(layer_type(params, hints));
     if (given == nullptr && type == "Linear" && is_transposed(params, hints))
       transposed.push_back(name);

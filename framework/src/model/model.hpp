@@ -32,15 +32,17 @@ struct TensorInfo {
   std::uint64_t numel() const;
 };
 
-// A file or set of files with tensors. More than one implementation: safetensors now, TorchScript
-// and plain state dicts beside it.
+// A file or set of files with tensors: safetensors, PyTorch's state dicts, TorchScript.
 class Model {
  public:
   virtual ~Model() = default;
-  virtual std::string format() const = 0;  // "safetensors", "safetensors-sharded"
+  // "safetensors", "safetensors-sharded", "torch-state-dict", "torch-state-dict-legacy",
+  // "torchscript"
+  virtual std::string format() const = 0;
   // In the order of the files, then of the data in them.
   virtual const std::vector<TensorInfo>& tensors() const = 0;
-  // The file's own metadata (strings), of all files together.
+  // The file's own metadata (strings), of all files together. Of PyTorch's archives: the records
+  // extra/<key> that are text.
   virtual const std::vector<std::pair<std::string, std::string>>& metadata() const = 0;
   // Every file that was read: the tensors' first, then index and config.
   virtual const std::vector<std::filesystem::path>& files() const = 0;
@@ -65,8 +67,10 @@ struct ModelOptions {
   std::vector<std::pair<std::string, std::string>> types = {};
 };
 
-// A .safetensors file, or a Hugging Face folder: model.safetensors, or the shards that
-// model.safetensors.index.json lists; config.json, where there is one, helps to infer the types.
+// A .safetensors file; a Hugging Face folder: model.safetensors, or the shards that
+// model.safetensors.index.json lists; config.json, where there is one, helps to infer the types; or
+// a file of torch.save or torch.jit.save, of which nothing is executed
+// (docs/formats/torch_files.md).
 //
 // Errors  Error{io}: missing, not a model, corrupt or hostile, with the path, the offset or tensor
 std::unique_ptr<Model> open_model(const std::filesystem::path& path, const ModelOptions& options);

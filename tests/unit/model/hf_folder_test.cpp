@@ -81,7 +81,7 @@ TEST_CASE("A folder without a model says what is in it instead") {
   CHECK(contains(open_refusal(folder.path()),
                  "no model: there is neither model.safetensors nor model.safetensors.index.json"));
   folder.write("pytorch_model.bin", "x");
-  CHECK(contains(open_refusal(folder.path()), "convert it to safetensors"));
+  CHECK(contains(open_refusal(folder.path()), "give the path of that file"));
   folder.write("adapter_model.safetensors", "x");
   CHECK(
       contains(open_refusal(folder.path()), "holds \"adapter_model.safetensors\": give the path"));

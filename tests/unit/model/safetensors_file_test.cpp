@@ -109,9 +109,10 @@ TEST_CASE("What is no safetensors file is refused by what it is") {
   CHECK(contains(open_refusal(folder.write("z.safetensors", "PK\x03\x04" + std::string(99, 'x'))),
                  "looks like a zip archive"));
   CHECK(contains(open_refusal(folder.write("m.pt", "x")),
-                 "TorchScript and state-dict files are not supported by this build: convert to "
-                 "safetensors"));
-  CHECK(contains(open_refusal(folder.write("M.BIN", "x")), "not supported by this build"));
+                 "is no file of PyTorch: it is neither a zip archive nor a pickle"));
+  CHECK(contains(open_refusal(folder.write("M.BIN", "GGUF")), "it looks like a GGUF file"));
+  CHECK(contains(open_refusal(folder.write("l.pth", "version https://git-lfs.github.com")),
+                 "git lfs pull"));
   CHECK(contains(open_refusal(folder.write("m.onnx", "x")),
                  "unsupported file extension .onnx\nhint: use a .safetensors file or a Hugging"));
   CHECK(contains(open_refusal(folder.write("m.gguf", "x")), "unsupported file extension .gguf"));
