@@ -129,6 +129,8 @@ class Serializer {
   Serializer(Serializer&&) noexcept;
   void begin(const std::filesystem::path& folder, const std::string& name);
   void declare(const PlannedTensor& tensor);
+  // Nothing, where the format has no second names.
+  void declare_alias(const std::string& alias, const std::string& name);
   void set_metadata(const std::string& key, const std::string& value_json);
   void add_tensor(const std::string& name, const detent_tensor& tensor);
   // Closes the files after fsync. The names of the files that were written, relative to the folder.

@@ -76,6 +76,15 @@ void Serializer::declare(const PlannedTensor& tensor) {
               [&](const detent_call* c) { return impl_->vtbl().declare(impl_->handle, c, &spec); });
 }
 
+void Serializer::declare_alias(const std::string& alias, const std::string& name) {
+  impl_->check_writing();
+  const auto& vtbl = impl_->vtbl();
+  if (!DETENT_HAS(&vtbl, Impl::Vtbl, declare_alias)) return;
+  impl_->call(impl_->core.site_on(name), {"declare_alias"}, [&](const detent_call* c) {
+    return vtbl.declare_alias(impl_->handle, c, alias.c_str(), name.c_str());
+  });
+}
+
 void Serializer::set_metadata(const std::string& key, const std::string& value_json) {
   impl_->check_writing();
   impl_->call(impl_->core.site(), {"set_metadata"}, [&](const detent_call* c) {
