@@ -2,6 +2,7 @@
 // A shared weight from the model to the artefact: quantized once, and found under all its names.
 #include <cstring>
 
+#include "artifact/write_dequantized.hpp"
 #include "json/parse.hpp"
 #include "plugin/registry.hpp"
 #include "report/report.hpp"
@@ -77,8 +78,9 @@ class Job {
     std::memcpy(&n, file.data(), 8);
     return json::parse(file.substr(8, n));
   }
+  std::filesystem::path path(const std::string& name) const { return folder_ / name; }
   std::string read(const std::string& name) const {
-    std::ifstream in(folder_ / name, std::ios::binary);
+    std::ifstream in(path(name), std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
@@ -94,6 +96,10 @@ std::size_t count(const std::string& text, const std::string& part) {
   std::size_t n = 0;
   for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++n;
   return n;
+}
+
+std::string pickle_of(const std::string& file) {
+  return file.substr(0, file.find("archive/.format_version"));
 }
 
 }  // namespace
@@ -112,7 +118,7 @@ TEST_CASE("a state dict names the codes and the scale of a shared weight twice",
   Job job(kInt8);
   job.run(TiedModel(Names{{"head.weight", "embed.weight"}}));
   const std::string file = job.read("out/model.pt");
-  const std::string pickle = file.substr(0, file.find("archive/.format_version"));
+  const std::string pickle = pickle_of(file);
   for (const char* name : {"head.weight", "head.weight_scale", "embed.weight_scale"}) {
     CAPTURE(name);
     const std::string as_text =
@@ -128,8 +134,7 @@ TEST_CASE("a state dict names the codes and the scale of a shared weight twice",
 TEST_CASE("a kept shared weight keeps its names", "[aliases]") {
   Job job(kKeep);
   job.run(TiedModel(Names{{"head.weight", "embed.weight"}}));
-  const std::string file = job.read("out/model.pt");
-  const std::string pickle = file.substr(0, file.find("archive/.format_version"));
+  const std::string pickle = pickle_of(job.read("out/model.pt"));
   CHECK(count(pickle, "head.weight") == 1);
   CHECK(count(pickle, "_rebuild_tensor_v2") == 3);
 }
@@ -140,6 +145,30 @@ TEST_CASE("a model without shared weights has no metadata of them", "[aliases]")
   model.metadata_ = {{"aliases", "of the author"}};  // a key of the original's own
   job.run(model);
   CHECK(text(job.header(), "/__metadata__/aliases") == "of the author");
+}
+
+TEST_CASE("a shared weight that is made float again keeps its names", "[aliases]") {
+  Job job(kInt8);
+  job.run(TiedModel(Names{{"head.weight", "embed.weight"}}));
+  const Artifact artifact = Artifact::open(job.path("out/model.safetensors"));
+  CHECK(artifact.aliases() == Names{{"head.weight", "embed.weight"}});
+  ThreadPool pool(1);
+  write_dequantized(artifact, job.path("float.pt"), Overwrite::refuse, built_in(), pool);
+  const std::string pickle = pickle_of(job.read("float.pt"));
+  CHECK(count(pickle, "head.weight") == 1);
+  CHECK(count(pickle, "_rebuild_tensor_v2") == 3);
+}
+
+TEST_CASE("aliases in a file's metadata that mean something else are passed over", "[aliases]") {
+  for (const char* text : {"of the author", "[1]", R"({"head.weight": 1})", R"({"a": "nothing"})",
+                           R"({"fc.weight": "embed.weight"})"}) {
+    CAPTURE(text);
+    Job job(kKeep);
+    TiedModel model(Names{});
+    model.metadata_ = {{"aliases", text}};
+    job.run(model);
+    CHECK(Artifact::open(job.path("out/model.safetensors")).aliases().empty());
+  }
 }
 
 TEST_CASE("the plan lists the further names of a tensor", "[aliases]") {
