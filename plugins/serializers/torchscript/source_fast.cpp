@@ -4,17 +4,16 @@
 namespace detent::torchscript {
 
 // The packed weight is made when the archive is loaded: it depends on the machine. The operator
-// quantizes its input as this PyTorch does: uint8, asymmetric, one scale for all. reduce_range keeps
-// it to 7 bits, without which the kernels for AVX2 saturate.
+// quantizes its input as this PyTorch does: uint8, asymmetric, one scale for all. reduce_range
+// keeps it to 7 bits, without which the kernels for AVX2 saturate.
 const Source kFastInt8{"fast_int8", R"(
-def detent_pack8(q, scale):
-    zero = torch.zeros([q.size(0)], dtype=4)
-    w = torch._make_per_channel_quantized_tensor(q, scale.to(7), zero, 0)
-    return ops.quantized.linear_prepack(w, None)
-
 def detent_pack8_zero(q, scale, zero):
-    w = torch._make_per_channel_quantized_tensor(q, scale.to(7), zero.to(4), 0)
-    return ops.quantized.linear_prepack(w, None)
+    s = scale.to(7).reshape([-1]).expand([q.size(0)]).contiguous()
+    z = zero.to(4).reshape([-1]).expand([q.size(0)]).contiguous()
+    return ops.quantized.linear_prepack(torch._make_per_channel_quantized_tensor(q, s, z, 0), None)
+
+def detent_pack8(q, scale):
+    return detent_pack8_zero(q, scale, torch.zeros([1], dtype=4))
 
 def detent_linear8(x, packed: __torch__.torch.classes.quantized.LinearPackedParamsBase, bias: Optional[Tensor]):
     y = ops.quantized.linear_dynamic(x.reshape([-1, x.size(-1)]), packed, True)

@@ -4,7 +4,8 @@
 //
 // Shapes    `trailing`: dimensions behind the channels' own, -1 for one scale for all
 // Types     `dtype`: number of the result's type in c10::ScalarType, -1 for that of the scales, so
-//           that a float32 model can be made half as a whole. Arithmetic is done in the scales' type
+//           that a float32 model can be made half as a whole. Arithmetic is done in the scales'
+//           type
 // Memory    a weight is unpacked into one new tensor and changed in place: the time goes into
 //           touching fresh memory
 // Loads in  PyTorch 1.13 and later, the fast families apart

@@ -226,16 +226,17 @@ def dynamic_activations(f):
 
 def fast_int8(f):
     """Within what 7 bits of activation allow."""
-    for outputs, inputs, batch in ((16, 32, (5,)), (7, 9, (2, 3)), (3, 4, ()), (8, 8, (0,))):
-        q, scale, _ = codes_of(np.int8, (outputs, inputs), 0)
-        zero = RANDOM.integers(-3, 4, outputs).astype(np.int8)
+    shapes = ((16, 32, (5,)), (7, 9, (2, 3)), (3, 4, ()), (8, 8, (0,)))
+    for (outputs, inputs, batch), axis in itertools.product(shapes, (None, 0)):
+        q, scale, _ = codes_of(np.int8, (outputs, inputs), axis)
+        zero = RANDOM.integers(-3, 4, scale.shape).astype(np.int8)
         x = RANDOM.normal(size=(*batch, inputs)).astype(F32)
         b = RANDOM.normal(size=outputs).astype(F32)
         step = (x.max(initial=0) - x.min(initial=0)) / 127
         for zeros in (None, zero):
-            packed = f.detent_pack8(tensor(q), tensor(scale)) if zeros is None else f.detent_pack8_zero(
-                tensor(q), tensor(scale), tensor(zeros))
-            w = dequantized(q, scale, 0 if zeros is None else zeros, 0)
+            parts = [tensor(q), tensor(scale)] + ([] if zeros is None else [tensor(zeros)])
+            packed = (f.detent_pack8 if zeros is None else f.detent_pack8_zero)(*parts)
+            w = dequantized(q, scale, 0 if zeros is None else zeros, axis)
             y = f.detent_linear8(tensor(x), packed, tensor(b)).numpy()
             bound = 0.51 * step * np.abs(w).sum(1) + 1e-3
             assert (np.abs(y - (x @ w.T + b)) <= bound).all(), "linear8 is off by more than its input's steps"
