@@ -19,6 +19,7 @@ ALLOWED = {
     "sdk/": ["detent/"],
     "plugins/kernels/": ["detent/kernels/", "hwy/"],
     "plugins/": ["detent/"],
+    "plugins/serializers/state_dict/": ["detent/", "zlib.h"],
     "framework/src/": ["detent/", "fmt/"],
     "framework/src/json/": ["detent/", "fmt/", "boost/json", "boost/system"],
     "framework/src/plugin/": ["detent/", "fmt/", "boost/dll", "openssl/"],

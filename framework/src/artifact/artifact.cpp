@@ -95,6 +95,26 @@ const TensorRecord* Artifact::record(const std::string& tensor) const {
   return it == records_.end() ? nullptr : &*it;
 }
 
+std::vector<std::pair<std::string, std::string>> Artifact::aliases() const {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const auto& [key, text] : model_->metadata()) {
+    if (key != kAliasesKey) continue;
+    json::Value names;
+    try {
+      names = json::parse(text);
+    } catch (const json::ParseError&) {
+      return {};  // a key of the original's own, with another meaning
+    }
+    if (names.if_object() == nullptr) return {};
+    for (const json::Member& m : *names.if_object()) {
+      const std::string* name = m.value.if_string();
+      if (name != nullptr && model_->find(*name) != nullptr && model_->find(m.key) == nullptr)
+        found.emplace_back(m.key, *name);
+    }
+  }
+  return found;
+}
+
 std::vector<const TensorInfo*> Artifact::kept() const {
   std::unordered_set<std::string> of_records;
   for (const TensorRecord& r : records_)

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "artifact/record.hpp"
@@ -26,6 +27,8 @@ class Artifact {
   bool is_quantized() const { return quantized_; }  // has quantization metadata
   // The JSON of one metadata key; null when absent. Errors: Error{io} when it is no JSON.
   json::Value group(const char* key) const;
+  // (alias, name) of tensors of this file that have further names, by its metadata.
+  std::vector<std::pair<std::string, std::string>> aliases() const;
   // The tensors that are kept as they were, in the file's order.
   std::vector<const TensorInfo*> kept() const;
 

@@ -20,6 +20,8 @@ inline constexpr const char* kArchitectureKey = "architecture";
 inline constexpr const char* kVersionsKey = "versions";
 inline constexpr const char* kMetricsKey = "metrics";
 inline constexpr const char* kDigestsKey = "digests";
+// Further names of shared tensors, where there are any: {alias: name}.
+inline constexpr const char* kAliasesKey = "aliases";
 
 struct PluginStamp {
   std::string id;

@@ -39,9 +39,17 @@ void write_dequantized(const Artifact& artifact, const std::filesystem::path& ou
   Serializer serializer(plugin, pool, {.params = params, .target = staging.name()});
   serializer.begin(staging.folder(), staging.name());
   const auto kept = artifact.kept();
-  for (const TensorRecord& r : artifact.records())
+  std::unordered_set<std::string> names;
+  for (const TensorRecord& r : artifact.records()) {
     serializer.declare({r.name, DETENT_F32, r.shape});
-  for (const TensorInfo* t : kept) serializer.declare({t->name, t->dtype, t->shape});
+    names.insert(r.name);
+  }
+  for (const TensorInfo* t : kept) {
+    serializer.declare({t->name, t->dtype, t->shape});
+    names.insert(t->name);
+  }
+  for (const auto& [alias, name] : artifact.aliases())
+    if (names.contains(name)) serializer.declare_alias(alias, name);
   for (const auto& [key, text] : artifact.model().metadata())
     if (!describes_quantization(key)) serializer.set_metadata(key, json::quote(text));
   for (const TensorRecord& r : artifact.records()) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/dtype.hpp"
@@ -151,13 +153,25 @@ class Planner {
     }
   }
 
+  // Of everything that is stored for a tensor, when the tensor itself is called `name`.
+  static std::vector<std::string> names_in_artefact(const std::string& name, const TensorPlan& t) {
+    std::vector<std::string> names{name};
+    for (const StoredName& s : t.stored)
+      if (s.output != "qweight") names.push_back(name + "_" + s.output);
+    return names;
+  }
+
   void refuse_name_clashes() const {
+    std::unordered_multimap<std::string_view, std::string_view> aliases;
+    for (const auto& [alias, name] : model_.aliases()) aliases.emplace(name, alias);
     std::unordered_set<std::string> names;
     for (const TensorPlan& t : plan_.tensors) {
       const std::string& original = model_.tensors()[t.tensor].name;
-      std::vector<std::string> stored{original};
-      for (const StoredName& s : t.stored)
-        if (s.name != original) stored.push_back(s.name);
+      std::vector<std::string> stored = names_in_artefact(original, t);
+      const auto [begin, end] = aliases.equal_range(original);
+      for (auto it = begin; it != end; ++it)
+        for (std::string& name : names_in_artefact(std::string(it->second), t))
+          stored.push_back(std::move(name));
       for (const std::string& name : stored) {
         if (names.insert(name).second) continue;
         throw Error(

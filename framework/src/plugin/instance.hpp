@@ -122,13 +122,29 @@ class Quantizer {
   std::unique_ptr<Impl> impl_;
 };
 
+struct SerializerWarning {
+  std::string code;
+  std::string message;
+};
+
+class ProgramEdit;  // plugin/program_edit.hpp
+struct ProgramView;
+
 class Serializer {
  public:
   Serializer(const Plugin& plugin, ThreadPool& pool, const InstanceConfig& config);
   ~Serializer();  // aborts what was not finished
   Serializer(Serializer&&) noexcept;
+  // Does it write models that run (detent/abi/program.h)?
+  bool takes_program() const;
+  // Before begin, for a serializer that takes one. Lent until finish or an abort; finish fails when
+  // the program was not written.
+  void use_program(ProgramView view, std::unique_ptr<ProgramEdit> edit);
+  std::vector<SerializerWarning> warnings() const;  // what it said about the program
   void begin(const std::filesystem::path& folder, const std::string& name);
   void declare(const PlannedTensor& tensor);
+  // Nothing, where the format has no second names.
+  void declare_alias(const std::string& alias, const std::string& name);
   void set_metadata(const std::string& key, const std::string& value_json);
   void add_tensor(const std::string& name, const detent_tensor& tensor);
   // Closes the files after fsync. The names of the files that were written, relative to the folder.

@@ -49,7 +49,8 @@ class ProgramEdit {
   // replace_use of that use if there is one. Here and in replace_result no argument is an operand.
   virtual void replace_operand(std::size_t use, std::size_t operand, const std::string& function,
                                std::span<const EditArgument> arguments) = 0;
-  // The operator becomes a call of function(arguments...).
+  // The operator becomes a call of function(arguments...); refused where the operator gets a view
+  // of its weight.
   virtual void replace_use(std::size_t use, const std::string& function,
                            std::span<const EditArgument> arguments) = 0;
   // What the operator gives (or what stands for it: after replace_use) becomes function(result,
@@ -63,7 +64,7 @@ class ProgramEdit {
                              std::span<const EditArgument> arguments) = 0;
   // A file beside the program in the archive, as Python's _extra_files.
   virtual void set_extra_file(const std::string& name, std::string bytes) = 0;
-  // The archive's bytes, in order. Tensors that nothing reads or prepares from are left out.
+  // The archive's bytes, in order. Every tensor that was set is in it, read or not.
   virtual void write(const std::function<void(std::span<const std::byte>)>& take) = 0;
 };
 
@@ -79,6 +80,7 @@ struct ProgramUse {
   std::string op;
   std::string weight;
   std::string site;
+  bool replaceable = true;  // replace_use is possible
   ProgramActivation input;
   ProgramActivation output;
 };

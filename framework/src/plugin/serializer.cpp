@@ -3,6 +3,7 @@
 
 #include "plugin/instance_core.hpp"
 #include "plugin/output_folder.hpp"
+#include "plugin/program_lender.hpp"
 
 namespace detent {
 
@@ -25,11 +26,37 @@ struct Serializer::Impl {
   void call(const PluginCall& site, const Operation& operation,
             const std::function<std::int32_t(const detent_call*)>& function) const {
     try {
-      core.call_on(site, operation, function);
+      if (program == nullptr) return core.call_on(site, operation, function);
+      call_with_program(site, operation, function);
     } catch (const Error& e) {
       if (e.code() != ErrorCode::io || output == nullptr || output->failure().empty()) throw;
       throw Error(ErrorCode::io, output->failure(), "", e.problems()[0].where);
     }
+  }
+
+  // What the edit threw goes before what the plugin makes of it, and before its own mistakes.
+  void call_with_program(const PluginCall& site, const Operation& operation,
+                         const std::function<std::int32_t(const detent_call*)>& function) const {
+    std::exception_ptr thrown;
+    try {
+      core.call_on(site, operation, [&](const detent_call* c) {
+        program->set_call(c);
+        return function(c);
+      });
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+    program->set_call(nullptr);
+    if (program->failure() != nullptr) std::rethrow_exception(program->failure());
+    if (!program->mistake().empty()) throw_broken_contract(site, program->mistake());
+    if (thrown != nullptr) std::rethrow_exception(thrown);
+  }
+
+  const detent_program_writer* writer() const {
+    if (!DETENT_HAS(&vtbl(), Vtbl, get_extension)) return nullptr;
+    const auto* found = static_cast<const detent_program_writer*>(
+        vtbl().get_extension(handle, DETENT_EXT_PROGRAM_WRITER));
+    return DETENT_HAS(found, detent_program_writer, use_program) ? found : nullptr;
   }
 
   void abort() noexcept {
@@ -49,14 +76,31 @@ struct Serializer::Impl {
   InstanceCore core;
   detent_serializer* handle;
   std::unique_ptr<OutputFolder>
-      output;            // outlives the plugin's use of it; discards what is not finished
-  bool writing = false;  // begun, neither finished nor aborted
+      output;  // outlives the plugin's use of it; discards what is not finished
+  std::unique_ptr<ProgramLender> program;  // while one is lent, and afterwards for its warnings
+  bool writing = false;                    // begun, neither finished nor aborted
 };
 
 Serializer::Serializer(const Plugin& plugin, ThreadPool& pool, const InstanceConfig& config)
     : impl_(std::make_unique<Impl>(plugin, pool, config)) {}
 Serializer::~Serializer() = default;
 Serializer::Serializer(Serializer&&) noexcept = default;
+
+bool Serializer::takes_program() const { return impl_->writer() != nullptr; }
+
+void Serializer::use_program(ProgramView view, std::unique_ptr<ProgramEdit> edit) {
+  const detent_program_writer* writer = impl_->writer();
+  if (writer == nullptr) impl_->core.throw_broken("it writes no programs");
+  impl_->abort();
+  impl_->program = std::make_unique<ProgramLender>(std::move(view), std::move(edit));
+  impl_->call(impl_->core.site(), {"use_program"}, [&](const detent_call* c) {
+    return writer->use_program(impl_->handle, c, impl_->program->c());
+  });
+}
+
+std::vector<SerializerWarning> Serializer::warnings() const {
+  return impl_->program != nullptr ? impl_->program->warnings() : std::vector<SerializerWarning>();
+}
 
 void Serializer::begin(const std::filesystem::path& folder, const std::string& name) {
   impl_->abort();
@@ -74,6 +118,15 @@ void Serializer::declare(const PlannedTensor& tensor) {
                                 static_cast<std::int32_t>(tensor.shape.size()), tensor.dtype};
   impl_->call(impl_->core.site_on(tensor.name), {"declare"},
               [&](const detent_call* c) { return impl_->vtbl().declare(impl_->handle, c, &spec); });
+}
+
+void Serializer::declare_alias(const std::string& alias, const std::string& name) {
+  impl_->check_writing();
+  const auto& vtbl = impl_->vtbl();
+  if (!DETENT_HAS(&vtbl, Impl::Vtbl, declare_alias)) return;
+  impl_->call(impl_->core.site_on(name), {"declare_alias"}, [&](const detent_call* c) {
+    return vtbl.declare_alias(impl_->handle, c, alias.c_str(), name.c_str());
+  });
 }
 
 void Serializer::set_metadata(const std::string& key, const std::string& value_json) {
@@ -95,6 +148,8 @@ std::vector<std::string> Serializer::finish() {
   impl_->writing = false;  // begin is followed by one of finish and abort, also when finish fails
   impl_->call(impl_->core.site(), {"finish"},
               [&](const detent_call* c) { return impl_->vtbl().finish(impl_->handle, c); });
+  if (impl_->program != nullptr && !impl_->program->written())
+    impl_->core.throw_broken("it finished without writing the program");
   return impl_->output->finish();
 }
 

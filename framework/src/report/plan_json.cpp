@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <map>
+#include <string_view>
+
 #include "base/dtype.hpp"
 #include "report/report.hpp"
 
@@ -28,11 +31,23 @@ json::Value plugin_id(const PluginUse* use) {
   return use != nullptr ? json::Value(use->plugin->id) : json::Value();
 }
 
-json::Value tensor_to_json(const TensorPlan& t, const Plan& plan, const Model& model) {
+// Model::aliases() by the tensor that they name.
+using AliasesOf = std::multimap<std::string_view, std::string_view>;
+
+json::Array aliases_of(const std::string& name, const AliasesOf& aliases) {
+  json::Array names;
+  const auto [begin, end] = aliases.equal_range(name);
+  for (auto it = begin; it != end; ++it) names.push_back(std::string(it->second));
+  return names;
+}
+
+json::Value tensor_to_json(const TensorPlan& t, const Plan& plan, const Model& model,
+                           const AliasesOf& aliases) {
   const TensorInfo& info = model.tensors()[t.tensor];
   const TensorScheme* s = t.scheme;
   return json::Object{
       {"name", info.name},
+      {"aliases", aliases_of(info.name, aliases)},
       {"layer", info.layer},
       {"type", plan.layers[t.layer].type},
       {"dtype", dtype_name(info.dtype)},
@@ -52,8 +67,10 @@ json::Value tensor_to_json(const TensorPlan& t, const Plan& plan, const Model& m
 json::Value plan_to_json(const Plan& plan, const Model& model) {
   json::Array tensors;
   std::uint64_t quantized = 0;
+  AliasesOf aliases;
+  for (const auto& [alias, name] : model.aliases()) aliases.emplace(name, alias);
   for (const TensorPlan& t : plan.tensors) {
-    tensors.push_back(tensor_to_json(t, plan, model));
+    tensors.push_back(tensor_to_json(t, plan, model, aliases));
     quantized += t.quantize ? 1 : 0;
   }
   json::Array warnings;

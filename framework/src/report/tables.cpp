@@ -61,7 +61,11 @@ std::string plan_table(const Plan& plan, const Model& model) {
     rows.push_back({shortened(r.name, 48), r.type, what(r), fmt::format("{}", r.bits),
                     human_bytes(r.bytes_before), human_bytes(r.bytes_after),
                     shortened(r.reason, 60)});
-  return layout(rows, {false, false, false, true, true, true, false}) +
+  std::string shared;
+  for (const auto& [alias, name] : model.aliases())
+    shared += fmt::format("\n{} is {}: stored once", printable(alias), printable(name));
+  if (!shared.empty()) shared += '\n';
+  return layout(rows, {false, false, false, true, true, true, false}) + shared +
          fmt::format("\ntotal {} -> {} ({}), peak memory at most {}\n",
                      human_bytes(plan.bytes_before), human_bytes(plan.bytes_after),
                      ratio_of(plan.bytes_before, plan.bytes_after),

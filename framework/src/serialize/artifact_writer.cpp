@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serialize/artifact_writer.hpp"
 
+#include <string_view>
+#include <unordered_map>
+
 namespace detent {
+namespace {
+
+// For an output that is a folder: "model" with the first extension that the plugin says it writes.
+std::string default_name(const Plugin& serializer) {
+  constexpr std::string_view kExtension = "extension:";
+  for (const std::string& capability : serializer.provides)
+    if (capability.starts_with(kExtension)) return "model" + capability.substr(kExtension.size());
+  return "model." + serializer.id;
+}
+
+}  // namespace
 
 ArtifactWriter::ArtifactWriter(const Output& output, const Plan& plan, const Model& model,
                                Overwrite overwrite, ThreadPool& pool)
     : plan_(plan),
-      staging_(output.path, "model." + output.serializer.plugin->id, overwrite),
+      staging_(output.path, default_name(*output.serializer.plugin), overwrite),
       serializer_(*output.serializer.plugin, pool,
                   {.params = output.serializer.params, .target = output.path.filename().string()}) {
   serializer_.begin(staging_.folder(), staging_.name());
@@ -18,10 +32,23 @@ ArtifactWriter::ArtifactWriter(const Output& output, const Plan& plan, const Mod
       serializer_.declare({t.stored[i].name, planned.dtype, planned.shape});
     }
   }
+  declare_aliases(model);
   for (const auto& [key, text] : early_metadata(plan, model, *output.serializer.plugin))
     serializer_.set_metadata(key, text);
   serializer_.set_metadata(kMetricsKey, metrics_metadata(plan, widest_sqnr(plan, model)));
   serializer_.set_metadata(kDigestsKey, digests_metadata(widest_digests(plan, model)));
+}
+
+// A shared weight is quantized once: its further names are names of the codes and of the scale.
+void ArtifactWriter::declare_aliases(const Model& model) {
+  std::unordered_map<std::string_view, const TensorPlan*> plans;
+  for (const TensorPlan& t : plan_.tensors) plans[model.tensors()[t.tensor].name] = &t;
+  for (const auto& [alias, name] : model.aliases()) {
+    const TensorPlan& t = *plans.at(name);
+    if (!t.quantize) serializer_.declare_alias(alias, name);
+    for (const StoredName& s : t.stored)
+      serializer_.declare_alias(stored_name(alias, s.output), s.name);
+  }
 }
 
 void ArtifactWriter::add_kept(const TensorInfo& info, const HostTensor& tensor) {

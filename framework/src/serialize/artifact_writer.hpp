@@ -31,6 +31,8 @@ class ArtifactWriter {
   void commit() { staging_.commit(files_); }
 
  private:
+  void declare_aliases(const Model& model);
+
   const Plan& plan_;
   Staging staging_;
   Serializer serializer_;

@@ -28,6 +28,12 @@ json::Value architecture(const Plan& plan, const Model& model) {
   return json::Object{{"layers", std::move(layers)}};
 }
 
+json::Value aliases(const Model& model) {
+  json::Object names;
+  for (const auto& [alias, name] : model.aliases()) names.append({alias, {}, name});
+  return names;
+}
+
 json::Value plugin_stamp(const Plugin& plugin) {
   return json::Object{{"id", plugin.id},
                       {"kind", to_string(plugin.kind)},
@@ -102,8 +108,12 @@ std::vector<std::pair<std::string, std::string>> early_metadata(const Plan& plan
       {kQuantizationKey, json::dump(to_json(records))},
       {kArchitectureKey, json::dump(architecture(plan, model))},
       {kVersionsKey, json::dump(versions(plan, serializer))}};
-  const std::set<std::string> ours{kQuantizationKey, kArchitectureKey, kVersionsKey,
-                                   kMetricsKey,      kDigestsKey,      "format"};
+  std::set<std::string> ours{kQuantizationKey, kArchitectureKey, kVersionsKey,
+                             kMetricsKey,      kDigestsKey,      "format"};
+  if (!model.aliases().empty()) {
+    all.emplace_back(kAliasesKey, json::dump(aliases(model)));
+    ours.insert(kAliasesKey);
+  }
   for (const auto& [key, text] : model.metadata())
     if (!ours.contains(key)) all.emplace_back(key, json::quote(text));
   return all;

@@ -12,8 +12,9 @@
 
 namespace detent {
 
-// What is known before the first tensor is written: "quantization", "architecture", "versions", and
-// the model's own metadata under other keys. Deterministic: no time, no path, no host.
+// What is known before the first tensor is written: "quantization", "architecture", "versions",
+// "aliases" where tensors have several names, and the model's own metadata under other keys.
+// Deterministic: no time, no path, no host.
 std::vector<std::pair<std::string, std::string>> early_metadata(const Plan& plan,
                                                                 const Model& model,
                                                                 const Plugin& serializer);

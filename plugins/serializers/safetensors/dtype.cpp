@@ -45,27 +45,17 @@ std::optional<StoredType> stored_type(detent_dtype dtype) {
   return std::nullopt;
 }
 
-Stored stored_as(const detent_tensor_spec& spec) {
+serializers::Stored stored_in_safetensors(const detent_tensor_spec& spec) {
   const std::string where = "tensor \"" + std::string(spec.name) + "\": ";
-  Stored stored{spec.dtype, {spec.shape, spec.shape + spec.ndim}, 0};
-  if (spec.dtype == DETENT_I4 || spec.dtype == DETENT_U4) {
-    stored.dtype = DETENT_U8;
-    if (!stored.shape.empty())
-      stored.shape.back() = stored.shape.back() / 2 + stored.shape.back() % 2;
-  } else if (!stored_type(spec.dtype)) {
-    throw sdk::Error(DETENT_E_UNSUPPORTED, where + "safetensors has no name for its dtype (code " +
-                                               std::to_string(DETENT_DTYPE_CODE(spec.dtype)) +
-                                               ", " +
-                                               std::to_string(DETENT_DTYPE_BITS(spec.dtype)) +
-                                               " bits)\nwrite it with another serializer");
-  }
+  serializers::Stored stored = serializers::stored_as(spec);
+  if (!stored_type(stored.dtype))
+    throw sdk::Error(DETENT_E_UNSUPPORTED, where + "safetensors has no name for " +
+                                               serializers::describe_dtype(spec.dtype) +
+                                               "\nwrite it with another serializer");
   const uint64_t row = stored.shape.empty() ? 1 : static_cast<uint64_t>(stored.shape.back());
   if (row % 8 * DETENT_DTYPE_BITS(stored.dtype) % 8 != 0)
     throw sdk::Error(DETENT_E_UNSUPPORTED,
                      where + "its rows do not end on a byte, and safetensors packs without gaps");
-  stored.nbytes = detent_nbytes(spec.dtype, spec.ndim, spec.shape);
-  if (stored.nbytes == UINT64_MAX)
-    throw sdk::Error(DETENT_E_INVALID_ARG, where + "its shape is negative or too large");
   return stored;
 }
 

@@ -5,9 +5,14 @@
 #include <numeric>
 #include <tuple>
 
-#include "json_string.hpp"
+#include "../common/json_string.hpp"
+#include "dtype.hpp"
 
 namespace detent::safetensors {
+
+using serializers::Declared;
+using serializers::json_quote;
+
 namespace {
 
 constexpr uint64_t kMaxJson = 100'000'000;
@@ -15,7 +20,7 @@ constexpr std::string_view kMetadataKey = "__metadata__";
 
 [[noreturn]] void refuse(const std::string& what) { throw sdk::Error(DETENT_E_INVALID_ARG, what); }
 
-std::string describe(const Entry& entry) {
+std::string describe(const Declared& entry) {
   std::string text = json_quote(entry.name) + ":{\"dtype\":\"";
   text += stored_type(entry.stored.dtype)->name;
   text += "\",\"shape\":[";
@@ -27,57 +32,32 @@ std::string describe(const Entry& entry) {
 
 }  // namespace
 
-Header::Header() { set_metadata("format", "\"pt\""); }
+Header::Header() { metadata_.set("format", "\"pt\""); }
 
 void Header::declare(const detent_tensor_spec& spec) {
-  const std::string name = spec.name;
-  if (frozen()) refuse("tensor \"" + name + "\" is declared after the first was added");
-  if (!is_utf8(name)) refuse("a tensor's name is not UTF-8");
-  if (name == kMetadataKey) refuse("a tensor cannot be named \"__metadata__\" in safetensors");
-  if (!index_.emplace(name, entries_.size()).second)
-    refuse("tensor \"" + name + "\" is declared twice");
-  entries_.push_back({name, spec.dtype, {spec.shape, spec.shape + spec.ndim}, stored_as(spec)});
-}
-
-void Header::set_metadata(std::string_view key, std::string_view value_json) {
-  if (!is_utf8(key)) refuse("a metadata key is not UTF-8");
-  std::string escaped = json_quote(metadata_text(value_json));
-  const auto it = metadata_.find(key);
-  if (frozen()) {
-    const std::string name(key);
-    if (it == metadata_.end())
-      refuse("metadata \"" + name +
-             "\" is set for the first time after the first tensor was added" +
-             "\nset it before, to a text at least as long");
-    if (escaped.size() > it->second.room)
-      refuse("metadata \"" + name + "\" has " + std::to_string(escaped.size()) + " bytes, and " +
-             std::to_string(it->second.room) + " were set aside for it" +
-             "\nset it to a longer text before the first tensor is added");
-  }
-  if (it != metadata_.end()) {
-    it->second.escaped = std::move(escaped);
-  } else {
-    metadata_.emplace(key, Text{std::move(escaped)});
-  }
+  if (spec.name == kMetadataKey) refuse("a tensor cannot be named \"__metadata__\" in safetensors");
+  tensors_.declare(spec, stored_in_safetensors(spec));
 }
 
 void Header::freeze() {
   const auto key = [&](size_t i) {
-    const Entry& e = entries_[i];
+    const Declared& e = tensors_.all()[i];
     return std::tuple(-stored_type(e.stored.dtype)->rank, std::string_view(e.name));
   };
-  order_.resize(entries_.size());
+  order_.resize(tensors_.all().size());
   std::iota(order_.begin(), order_.end(), size_t{0});
   std::sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
 
   uint64_t offset = 0;
   for (const size_t i : order_) {
-    entries_[i].offset = offset;
-    if (entries_[i].stored.nbytes > static_cast<uint64_t>(INT64_MAX) - kMaxJson - 8 - offset)
+    Declared& entry = tensors_.all()[i];
+    entry.offset = offset;
+    if (entry.stored.nbytes > static_cast<uint64_t>(INT64_MAX) - kMaxJson - 8 - offset)
       refuse("the tensors together are larger than a file can be");
-    offset += entries_[i].stored.nbytes;
+    offset += entry.stored.nbytes;
   }
-  for (auto& [name, text] : metadata_) text.room = text.escaped.size();
+  tensors_.freeze();
+  metadata_.freeze();
   const uint64_t size = (json().size() + 7) / 8 * 8;
   if (size > kMaxJson)
     throw sdk::Error(DETENT_E_UNSUPPORTED,
@@ -87,19 +67,14 @@ void Header::freeze() {
   json_size_ = size;
 }
 
-const Entry* Header::find(std::string_view name) const {
-  const auto it = index_.find(std::string(name));
-  return it != index_.end() ? &entries_[it->second] : nullptr;
-}
-
 std::string Header::json() const {
   std::string text = "{" + json_quote(kMetadataKey) + ":{";
-  for (const auto& [key, value] : metadata_) {
+  for (const auto& [key, value] : metadata_.texts()) {
     if (text.back() != '{') text += ',';
-    text += json_quote(key) + ":" + value.escaped;
+    text += json_quote(key) + ":" + json_quote(value);
   }
   text += '}';
-  for (const size_t i : order_) text += "," + describe(entries_[i]);
+  for (const size_t i : order_) text += "," + describe(tensors_.all()[i]);
   return text + "}";
 }
 

@@ -9,24 +9,14 @@
 // Source    https://github.com/huggingface/safetensors, "Format" and `prepare` in tensor.rs
 #pragma once
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "dtype.hpp"
+#include "../common/metadata.hpp"
+#include "../common/tensor_list.hpp"
 
 namespace detent::safetensors {
-
-struct Entry {
-  std::string name;
-  detent_dtype dtype;          // as declared
-  std::vector<int64_t> shape;  // as declared
-  Stored stored;
-  uint64_t offset = 0;  // in the data; known after freeze
-  bool added = false;
-};
 
 // Every function throws sdk::Error.
 class Header {
@@ -36,32 +26,24 @@ class Header {
   // INVALID_ARG for a name used before, reserved or no UTF-8, and after freeze.
   void declare(const detent_tensor_spec& spec);
 
-  // After freeze only a key that is there, and no text that is longer once escaped than the one at
-  // that time: INVALID_ARG.
-  void set_metadata(std::string_view key, std::string_view value_json);
+  serializers::Metadata& metadata() { return metadata_; }
 
   // Fixes the size and every offset. UNSUPPORTED when the header is larger than readers accept.
   void freeze();
   bool frozen() const { return json_size_ != 0; }
 
-  std::vector<Entry>& entries() { return entries_; }  // in the order of declaration
-  const Entry* find(std::string_view name) const;
-  uint64_t data_start() const { return 8 + json_size_; }  // after freeze
+  serializers::TensorList& tensors() { return tensors_; }  // with their offsets, after freeze
+  uint64_t data_start() const { return 8 + json_size_; }   // after freeze
 
   // The bytes in front of the data: data_start() of them.
   std::string bytes() const;
 
  private:
-  struct Text {
-    std::string escaped;
-    size_t room = 0;  // length of `escaped` at freeze
-  };
   std::string json() const;
 
-  std::vector<Entry> entries_;
-  std::unordered_map<std::string, size_t> index_;
+  serializers::TensorList tensors_;
+  serializers::Metadata metadata_;
   std::vector<size_t> order_;  // of the file; after freeze
-  std::map<std::string, Text, std::less<>> metadata_;
   uint64_t json_size_ = 0;
 };
 

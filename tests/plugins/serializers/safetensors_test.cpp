@@ -145,6 +145,10 @@ TEST_CASE("a host that takes few bytes at a time gets the same file", "[safetens
   CHECK(files[0] == files[1]);
 }
 
+TEST_CASE("safetensors has no second names, and does not offer them", "[safetensors]") {
+  CHECK(Writer().writer->declare_alias == nullptr);
+}
+
 TEST_CASE("one instance writes a second file after finish and after abort", "[safetensors]") {
   Writer w;
   const Tensor t({1}, std::vector<float>{1});

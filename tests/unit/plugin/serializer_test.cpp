@@ -17,15 +17,27 @@ ThreadPool& pool() {
   return two;
 }
 
-Serializer make(const std::string& mode = "") {
-  InstanceConfig config = with_mode(mode, "model.bin");
-  config.role = DETENT_ROLE_NONE;
-  return Serializer(good().get(PluginKind::serializer, "fixture.serializer"), pool(), config);
-}
-
 std::string read(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+const Plugin& fixture() { return good().get(PluginKind::serializer, "fixture.serializer"); }
+
+Serializer make(const std::string& mode = "", const Plugin& plugin = fixture()) {
+  InstanceConfig config = with_mode(mode, "model.bin");
+  config.role = DETENT_ROLE_NONE;
+  return Serializer(plugin, pool(), config);
+}
+
+std::string with_alias(const Plugin& plugin) {
+  const TempFolder folder;
+  Serializer serializer = make("", plugin);
+  serializer.begin(folder.path(), "model.bin");
+  serializer.declare({"w", DETENT_F32, {2, 3}});
+  serializer.declare_alias("also", "w");
+  serializer.finish();
+  return read(folder / "model.bin");
 }
 
 }  // namespace
@@ -40,6 +52,19 @@ TEST_CASE("a serializer is called in order and its files are named") {
   serializer.add_tensor("w", w.read_only());
   CHECK(serializer.finish() == std::vector<std::string>{"parts/one/a.bin", "model.bin"});
   CHECK(read(folder / "model.bin") == "declare w\nmeta format=\"pt\"\nadd w 24\n");
+}
+
+TEST_CASE("a serializer is told of aliases, and one that knows none is not asked") {
+  CHECK(with_alias(fixture()) == "declare w\nalias also = w\n");
+
+  Plugin older = fixture();  // compiled when the table was shorter
+  detent_serializer_vtbl table = *static_cast<const detent_serializer_vtbl*>(older.vtbl);
+  table.struct_size = DETENT_SIZE_UPTO(detent_serializer_vtbl, get_extension);
+  older.vtbl = &table;
+  CHECK(with_alias(older) == "declare w\n");
+  table.struct_size = sizeof table;
+  table.declare_alias = nullptr;
+  CHECK(with_alias(older) == "declare w\n");
 }
 
 TEST_CASE("a serializer that is not finished is aborted and leaves nothing") {

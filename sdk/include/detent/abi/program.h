@@ -54,8 +54,9 @@ typedef struct detent_program_use {
   const char *site;   /* for people, and prefix of what is stored of its activations: the layer's name */
   const detent_program_activation *input;  /* operand 0; never NULL */
   const detent_program_activation *output; /* the result; never NULL */
+  uint64_t replaceable; /* 0: the operator gets a view of the tensor (x @ w.t()), and replace_use refuses it */
 } detent_program_use;
-DETENT_NO_TAIL(detent_program_use, output);
+DETENT_NO_TAIL(detent_program_use, replaceable);
 
 /* A tensor of the model and what the run stores for it. */
 typedef struct detent_program_tensor {

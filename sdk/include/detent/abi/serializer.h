@@ -2,7 +2,8 @@
  *
  * detent/abi/serializer.h - writes and, optionally, reads a model format.
  *
- * Calls   create (begin (declare | set_metadata)* add_tensor* set_metadata* (finish | abort))* destroy
+ * Calls   create (begin (declare | declare_alias | set_metadata)* add_tensor* set_metadata*
+ *                 (finish | abort))* destroy
  *         create (open (tensor_at | read_tensor | read_metadata)* close)* destroy
  */
 #ifndef DETENT_ABI_SERIALIZER_H
@@ -69,8 +70,13 @@ typedef struct detent_serializer_vtbl {
                                       const detent_tensor_sink *);
   void(DETENT_CALL *close)(detent_serializer *);
   const void *(DETENT_CALL *get_extension)(const detent_serializer *, const char *id); /* [any] */
+  /* [instance] Optional; NULL when the format has no second names. The artefact knows the declared
+   * tensor `name` as `alias`, too: two names of one set of bytes. Before the first add_tensor; alias
+   * is the name of no other tensor. */
+  int32_t(DETENT_CALL *declare_alias)(detent_serializer *, const detent_call *, const char *alias,
+                                      const char *name);
 } detent_serializer_vtbl;
-DETENT_NO_TAIL(detent_serializer_vtbl, get_extension);
+DETENT_NO_TAIL(detent_serializer_vtbl, declare_alias);
 
 DETENT_END_C
 #endif

@@ -19,9 +19,20 @@ class Serializer : public PluginInfo {
   virtual Status add_tensor(std::string_view name, const TensorView& tensor) = 0;
   virtual Status finish() = 0;
   virtual void abort() noexcept = 0;
+  // For formats in which a tensor can have several names; others leave it as it is.
+  virtual Status declare_alias(std::string_view alias, std::string_view name) {
+    return {DETENT_E_UNSUPPORTED, "\"" + std::string(alias) + "\" and \"" + std::string(name) +
+                                      "\" are one tensor, and this format has one name for each"};
+  }
 };
 
 namespace detail {
+// The C table has no declare_alias when the class does not override it.
+template <class T>
+constexpr bool has_aliases() noexcept {
+  return !std::is_same_v<decltype(&T::declare_alias), decltype(&Serializer::declare_alias)>;
+}
+
 template <class T>
 struct SerializerThunks {
   static T* self(detent_serializer* s) noexcept { return reinterpret_cast<T*>(s); }
@@ -57,6 +68,12 @@ struct SerializerThunks {
   }
   static void DETENT_CALL abort(detent_serializer* s) noexcept { self(s)->abort(); }
 
+  static int32_t DETENT_CALL declare_alias(detent_serializer* s, const detent_call* c,
+                                           const char* alias, const char* name) noexcept {
+    DETENT_TRY { return detail::finish(c, self(s)->declare_alias(alias, name)); }
+    DETENT_CATCH_ALL(c)
+  }
+
   using Extension = const void*(DETENT_CALL*)(const detent_serializer*, const char*);
   static constexpr Extension extension() noexcept {
     if constexpr (std::is_base_of_v<ProgramWriter, T>) {
@@ -67,10 +84,22 @@ struct SerializerThunks {
   }
 
   static constexpr uint32_t kind = DETENT_KIND_SERIALIZER;
-  static constexpr detent_serializer_vtbl vtbl{
-      sizeof(detent_serializer_vtbl), &create, &destroy, &begin,   &declare, &set_metadata,
-      &add_tensor,                    &finish, &abort,   nullptr, nullptr,  nullptr,
-      nullptr,                        nullptr, extension()};
+  static constexpr detent_serializer_vtbl vtbl{sizeof(detent_serializer_vtbl),
+                                               &create,
+                                               &destroy,
+                                               &begin,
+                                               &declare,
+                                               &set_metadata,
+                                               &add_tensor,
+                                               &finish,
+                                               &abort,
+                                               nullptr,
+                                               nullptr,
+                                               nullptr,
+                                               nullptr,
+                                               nullptr,
+                                               extension(),
+                                               has_aliases<T>() ? &declare_alias : nullptr};
 };
 template <class T>
 struct thunks_of<T, std::enable_if_t<std::is_base_of_v<Serializer, T>>> {
@@ -78,5 +107,5 @@ struct thunks_of<T, std::enable_if_t<std::is_base_of_v<Serializer, T>>> {
 };
 }  // namespace detail
 
-}  // namespace sdk DETENT_HIDDEN
+}  // namespace DETENT_HIDDEN
 }  // namespace detent

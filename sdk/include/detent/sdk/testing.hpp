@@ -5,4 +5,5 @@
 #include "testing/call.hpp"
 #include "testing/folder.hpp"
 #include "testing/plugin.hpp"
+#include "testing/program.hpp"
 #include "testing/store.hpp"

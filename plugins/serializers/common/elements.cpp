@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-namespace detent::safetensors {
+namespace detent::serializers {
 namespace {
 
 constexpr uint64_t kPiece = uint64_t{1} << 20;  // bytes copied before they are written
@@ -96,4 +96,4 @@ void for_each_piece(const sdk::TensorView& tensor, PieceSink& sink) {
   gather(tensor, bits / 8, sink);
 }
 
-}  // namespace detent::safetensors
+}  // namespace detent::serializers

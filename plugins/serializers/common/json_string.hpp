@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace detent::safetensors {
+namespace detent::serializers {
 
 // RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF.
 bool is_utf8(std::string_view text);
@@ -17,4 +17,4 @@ std::string json_quote(std::string_view text);
 // Throws sdk::Error INVALID_ARG when it is empty, no UTF-8, or a malformed string.
 std::string metadata_text(std::string_view value_json);
 
-}  // namespace detent::safetensors
+}  // namespace detent::serializers

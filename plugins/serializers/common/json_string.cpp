@@ -5,7 +5,7 @@
 
 #include <detent/sdk/error.hpp>
 
-namespace detent::safetensors {
+namespace detent::serializers {
 namespace {
 
 [[noreturn]] void refuse(const char* what) {
@@ -143,4 +143,4 @@ std::string metadata_text(std::string_view value_json) {
   return Decoder(value.substr(1, value.size() - 2)).run();
 }
 
-}  // namespace detent::safetensors
+}  // namespace detent::serializers

@@ -3,7 +3,7 @@
 #pragma once
 #include <detent/sdk/tensor_view.hpp>
 
-namespace detent::safetensors {
+namespace detent::serializers {
 
 // Where the pieces go, in order.
 class PieceSink {
@@ -17,4 +17,4 @@ class PieceSink {
 // sub-byte elements that are not compact.
 void for_each_piece(const sdk::TensorView& tensor, PieceSink& sink);
 
-}  // namespace detent::safetensors
+}  // namespace detent::serializers

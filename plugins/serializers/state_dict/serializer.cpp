@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state_dict serializer: a .pt file that torch.load(path, weights_only=True) reads.
+//
+// Streams tensors to their final place. The directory, without which nobody opens the file, and the
+// archive's first record are written last: a file whose writing stopped begins with zeros. Needs a
+// little-endian machine: the file says "little", tensors are copied.
+#include <bit>
+#include <string_view>
+#include <zlib.h>
+
+#include "../common/file_tail.hpp"
+#include "../common/single_file.hpp"
+#include "archive.hpp"
+#include <detent/sdk/library.hpp>
+
+namespace detent::state_dict {
+namespace {
+
+static_assert(std::endian::native == std::endian::little);
+
+// Hands pieces on and sums them up.
+class Checksum final : public serializers::PieceSink {
+ public:
+  explicit Checksum(serializers::PieceSink& next) : next_(next) {}
+  void piece(const char* bytes, uint64_t n) override {
+    crc_ = crc32_z(crc_, reinterpret_cast<const unsigned char*>(bytes), n);
+    next_.piece(bytes, n);
+  }
+  uint32_t value() const { return static_cast<uint32_t>(crc_); }
+
+ private:
+  serializers::PieceSink& next_;
+  uLong crc_ = 0;
+};
+
+class StateDict final : public serializers::SingleFile<Archive> {
+ public:
+  static constexpr const char* id = "state_dict";
+  static constexpr const char* name = "State dict";
+  static constexpr const char* description =
+      "A .pt file for torch.load(weights_only=True) with the tensors that safetensors has; shared "
+      "weights stay shared";
+  static constexpr const char* aliases[] = {"pt", "pth", "torch_state_dict", nullptr};
+  static constexpr const char* provides[] = {"format:state_dict", "extension:.pt", "extension:.pth",
+                                             nullptr};
+
+  explicit StateDict(const sdk::Config&) {}
+
+  sdk::Status declare(const detent_tensor_spec& spec) override {
+    layout().declare(spec);
+    return {};
+  }
+
+  sdk::Status declare_alias(std::string_view alias, std::string_view tensor_name) override {
+    layout().declare_alias(alias, tensor_name);
+    return {};
+  }
+
+  sdk::Status set_metadata(std::string_view key, std::string_view value_json) override {
+    layout().set_metadata(key, value_json);
+    return {};
+  }
+
+  sdk::Status add_tensor(std::string_view tensor_name, const sdk::TensorView& tensor) override {
+    Archive& a = layout();
+    a.freeze();
+    ZipRecord& record = a.record_of_tensor(a.tensors().turn_of(tensor_name, tensor));
+    serializers::FileTail out(file(), record.data);
+    Checksum sum(out);
+    serializers::for_each_piece(tensor, sum);
+    record.crc = sum.value();
+    out.text(ZipLayout::descriptor(record));
+    serializers::FileTail(file(), record.header).text(ZipLayout::header(record));
+    a.tensors().added();
+    return {};
+  }
+
+  sdk::Status finish() override {
+    Archive& a = layout();
+    a.freeze();
+    a.tensors().check_all_added();
+    a.close();
+    for (size_t i = 1; i < a.texts().size(); ++i) write(a.texts()[i]);
+    serializers::FileTail(file(), a.zip().end()).text(a.zip().directory());
+    write(a.texts().front());
+    abort();
+    return {};
+  }
+
+ private:
+  void write(const TextRecord& text) {
+    const ZipRecord& record = layout().zip().at(text.record);
+    serializers::FileTail out(file(), record.header);
+    out.text(ZipLayout::header(record));
+    out.text(text.content);
+    out.text(ZipLayout::descriptor(record));
+  }
+};
+
+}  // namespace
+}  // namespace detent::state_dict
+
+DETENT_LIBRARY(detent::state_dict::StateDict);
