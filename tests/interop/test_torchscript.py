@@ -209,6 +209,32 @@ class FoldedCase(Case):
         return model
 
 
+class Interfaces(unittest.TestCase):
+    """What callers of a model rely on beside its result."""
+
+    def test_a_second_method_and_an_argument_with_a_default_stay(self):
+        torch.set_num_threads(1)
+        made = zoo.make("control")
+        x = made.samples["x"][:BATCH]
+        with tempfile.TemporaryDirectory() as work, torch.no_grad():
+            model, data = zoo.write(made, pathlib.Path(work))
+            for scheme in ("weight_int8", "static_int8"):
+                with self.subTest(scheme=scheme):
+                    loaded = pipeline.Run(pathlib.Path(work) / scheme, model, data,
+                                          pipeline.SCHEMES[scheme]).load()
+                    for expected, got in ((made.module.encode(x), loaded.encode(x)),
+                                          (made.module(x, 1), loaded(x, 1)),
+                                          (made.module(x, rounds=2), loaded(x, rounds=2))):
+                        self.assertGreater(reference.sqnr_db([expected], [got]), 25)
+
+    def test_named_results_keep_their_names(self):
+        made = zoo.make("named")
+        with tempfile.TemporaryDirectory() as work, torch.no_grad():
+            model, _ = zoo.write(made, pathlib.Path(work))
+            run = pipeline.Run(pathlib.Path(work) / "run", model, None, pipeline.SCHEMES["weight_int8"])
+            self.assertEqual(list(run.load()(**made.samples)), ["hidden", "result"])
+
+
 # One class for each model, so that each can be run alone: test_torchscript.py Zoo_tied
 for each in zoo.ZOO:
     base = FoldedCase if each == "convolutions_frozen" else Case
