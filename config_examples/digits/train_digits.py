@@ -75,7 +75,8 @@ def main() -> None:
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(state, HERE / "model.safetensors", metadata={"format": "pt"})
     torch.jit.script(model).save(HERE / "model.pt")
-    save_file({"input": images[:CALIBRATION_SAMPLES].contiguous()}, HERE / "calibration.safetensors")
+    save_file({"input": images[:CALIBRATION_SAMPLES].contiguous(),
+               "target": labels[:CALIBRATION_SAMPLES].contiguous()}, HERE / "calibration.safetensors")
     save_file({"input": test_images.contiguous(), "target": test_labels}, HERE / "test.safetensors")
     print(f"accuracy on {len(test_labels)} test images: {correct} right, {correct / len(test_labels):.4f}")
 

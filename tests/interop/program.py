@@ -29,13 +29,18 @@ def skip(reason):
     sys.exit(SKIPPED)
 
 
+def attempt(*arguments):
+    """Runs the program, whatever comes of it."""
+    command = [os.environ["DETENT_TEST_PROGRAM"], *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600,
+                          env={**os.environ, "CI": "true"}, stdin=subprocess.DEVNULL)
+
+
 def detent(*arguments, expect=0):
     """Runs the program and returns (stdout, stderr); fails when it exits with anything but `expect`."""
-    command = [os.environ["DETENT_TEST_PROGRAM"], *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600,
-                            env={**os.environ, "CI": "true"}, stdin=subprocess.DEVNULL)
+    result = attempt(*arguments)
     if result.returncode != expect:
-        raise AssertionError(f"{' '.join(command)}\nexited with {result.returncode}, expected {expect}\n"
+        raise AssertionError(f"{' '.join(result.args)}\nexited with {result.returncode}, expected {expect}\n"
                              f"{result.stdout}{result.stderr}")
     return result.stdout, result.stderr
 
