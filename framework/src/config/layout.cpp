@@ -205,8 +205,9 @@ const Layout& runtime_layout() {
        {.name = "model_timeout",
         .shape = Shape::integer,
         .title = "Time for the model",
-        .description = "Seconds that one step of a model that runs may take: loading it, one batch, "
-                       "writing it.",
+        .description =
+            "Seconds that one step of a model that runs may take: loading it, one batch, "
+            "writing it.",
         .default_json = "600",
         .minimum = 1,
         .maximum = 1'000'000},
@@ -288,8 +289,9 @@ const Layout& activation_layout() {
     made.keys.push_back({.name = "observe",
                          .shape = Shape::choice,
                          .title = "Side",
-                         .description = "Which activations of a layer: what goes into its operator, "
-                                        "what comes out, or both.",
+                         .description =
+                             "Which activations of a layer: what goes into its operator, "
+                             "what comes out, or both.",
                          .default_json = "\"input\"",
                          .choices = {"input", "output", "both"}});
     return made;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/dtype.hpp"
+#include "report/activation_json.hpp"
 #include "report/report.hpp"
 
 namespace detent {
@@ -62,6 +63,8 @@ json::Value plan_to_json(const Plan& plan, const Model& model) {
                                              : static_cast<double>(plan.bytes_before) /
                                                    static_cast<double>(plan.bytes_after);
   return json::Object{{"tensors", std::move(tensors)},
+                      {"activations", activations_to_json(plan)},
+                      {"skipped_activations", skipped_activations_to_json(plan)},
                       {"totals", json::Object{{"tensors", plan.tensors.size()},
                                               {"quantized", quantized},
                                               {"bytes_before", plan.bytes_before},
