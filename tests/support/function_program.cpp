@@ -29,7 +29,8 @@ Outputs FunctionProgram::run(std::span<const detent::NamedTensor> inputs, const 
 
 void FunctionProgram::simulate(std::span<const SimulatedWeight>) { cannot("simulate"); }
 Outputs FunctionProgram::run_simulated(std::span<const detent::NamedTensor>) { cannot("simulate"); }
-std::map<std::string, LocalError> FunctionProgram::measure_local(std::span<const detent::NamedTensor>) {
+std::map<std::string, LocalError> FunctionProgram::measure_local(
+    std::span<const detent::NamedTensor>) {
   cannot("measure");
 }
 std::unique_ptr<ProgramEdit> FunctionProgram::begin_edit() { cannot("be rewritten"); }
