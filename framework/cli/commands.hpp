@@ -18,12 +18,15 @@ struct Globals {
   std::vector<std::filesystem::path> plugin_path;
 };
 
-struct PipelineOptions {  // run, plan, config check
+struct PipelineOptions {  // run, plan, observe, config check
   std::filesystem::path config;
   std::vector<std::string> set;  // "/json/pointer=value"
   std::optional<unsigned> threads;
   bool overwrite = false;
   bool strict = false;
+  bool trust_model = false;
+  std::vector<std::filesystem::path> states;  // run: to read; observe: the folder to write to
+  std::string shard;                          // observe: "1/2"
 };
 
 struct TryOptions {
@@ -37,6 +40,7 @@ struct TryOptions {
 // Each returns an exit code or throws Error.
 int run(const Globals& globals, const PipelineOptions& options);
 int plan(const Globals& globals, const PipelineOptions& options);
+int observe(const Globals& globals, const PipelineOptions& options);
 int config_check(const Globals& globals, const PipelineOptions& options);
 int config_schema(const Globals& globals);
 int plugins_list(const Globals& globals);

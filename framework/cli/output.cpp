@@ -53,7 +53,8 @@ void print_text(const std::string& text) { std::fwrite(text.data(), 1, text.size
 void print_json(const json::Value& value) { print_text(json::dump(value, 2) + "\n"); }
 
 bool stderr_is_rich() {
-  static const bool rich = ::isatty(STDERR_FILENO) == 1 && !is_set("NO_COLOR") && !is_set("CI");
+  static const bool rich =
+      ::isatty(STDERR_FILENO) == 1 && !is_set("NO_COLOR") && !is_set("NO_TTY") && !is_set("CI");
   return rich;
 }
 

@@ -16,7 +16,7 @@ void print_json(const json::Value& value);  // stdout, one document
 void print_error(const Error& error, bool json);
 void print_warnings(const std::vector<Warning>& warnings, const Globals& globals);
 
-// Colour and bars: stderr is a terminal, and neither NO_COLOR nor CI is set.
+// Colour and bars: stderr is a terminal, and none of NO_COLOR, NO_TTY and CI is set.
 bool stderr_is_rich();
 
 }  // namespace detent::cli

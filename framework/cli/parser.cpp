@@ -79,14 +79,46 @@ class Parser {
     add_pipeline_options(sub);
     sub->add_option("-j,--threads", pipeline_.threads, "Threads to use; 0: all")->type_name("N");
     sub->add_flag("--overwrite", pipeline_.overwrite, "Replace outputs that exist");
-    add_pipeline_options(command(app_, "plan", "Show what run would do, without reading weights",
-                                 [this] { return cli::plan(globals_, pipeline_); }));
+    sub->add_option("--state", pipeline_.states,
+                    "Use the states that observe wrote instead of calibration data; several are "
+                    "merged")
+        ->type_name("FOLDER")
+        ->delimiter(',')
+        ->expected(1)
+        ->take_all();
+    add_trust(sub);
+    sub = command(app_, "plan", "Show what run would do, without reading weights",
+                  [this] { return cli::plan(globals_, pipeline_); });
+    add_pipeline_options(sub);
+    add_trust(sub);
+    add_observe();
     CLI::App* config = group("config", "Check a pipeline file, or print its JSON Schema");
     add_pipeline_options(command(*config, "check", "Report every mistake of a pipeline file",
                                  [this] { return cli::config_check(globals_, pipeline_); }));
     command(*config, "schema",
             "Print the JSON Schema, with the parameters of every installed plugin",
             [this] { return cli::config_schema(globals_); });
+  }
+
+  void add_trust(CLI::App* sub) {
+    sub->add_flag("--trust-model", pipeline_.trust_model,
+                  "Run the model's code even where it cannot be confined");
+  }
+
+  void add_observe() {
+    CLI::App* sub = command(app_, "observe",
+                            "Calibrate alone: run the model on the data, keep what observers saw",
+                            [this] { return cli::observe(globals_, pipeline_); });
+    add_pipeline_options(sub);
+    sub->add_option("--state", pipeline_.states, "Folder to write the states to")
+        ->required()
+        ->type_name("FOLDER")
+        ->expected(1);
+    sub->add_option("--shard", pipeline_.shard, "Part i of n of the data only: 1/2")
+        ->type_name("I/N");
+    sub->add_option("-j,--threads", pipeline_.threads, "Threads to use; 0: all")->type_name("N");
+    sub->add_flag("--overwrite", pipeline_.overwrite, "Replace states that exist");
+    add_trust(sub);
   }
 
   void add_plugin_commands() {

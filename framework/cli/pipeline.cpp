@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <charconv>
 #include <fmt/format.h>
+#include <memory>
 
+#include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "plugin/search_path.hpp"
 #include "report/report.hpp"
+#include "run/observe_run.hpp"
 #include "run/run.hpp"
 
 namespace detent::cli {
@@ -31,6 +35,34 @@ void explain_search(const Registry& registry, const Globals& globals) {
                    globals);
 }
 
+// nullptr for weights alone, and where programs cannot run.
+std::unique_ptr<Program> open_program(const Model& model, const Config& config,
+                                      const PipelineOptions& options) {
+  if (!model.is_program()) return nullptr;
+  return detent::open_program(model, {.threads = ThreadPool(config.threads).threads(),
+                                      .trust_model = options.trust_model,
+                                      .timeout_seconds = config.model_timeout});
+}
+
+// "2/3"
+Shard parse_shard(const std::string& text) {
+  if (text.empty()) return {};
+  Shard shard;
+  const std::size_t slash = text.find('/');
+  const auto number = [](std::string_view digits, std::uint64_t& out) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    return error == std::errc() && end == digits.data() + digits.size();
+  };
+  const bool read = slash != std::string::npos &&
+                    number(std::string_view(text).substr(0, slash), shard.index) &&
+                    number(std::string_view(text).substr(slash + 1), shard.shards);
+  constexpr std::uint64_t kMost = 1'000'000;
+  if (!read || shard.index < 1 || shard.index > shard.shards || shard.shards > kMost)
+    throw Error(ErrorCode::config, fmt::format("--shard {}: no part of a number of parts", text),
+                "for example --shard 1/2 here, and --shard 2/2 elsewhere");
+  return shard;
+}
+
 }  // namespace
 
 Registry installed_plugins(const Globals& globals) {
@@ -49,8 +81,10 @@ Pipeline load_pipeline(const Globals& globals, const PipelineOptions& options) {
 int plan(const Globals& globals, const PipelineOptions& options) {
   const Pipeline pipeline = load_pipeline(globals, options);
   const auto model = open_model(pipeline.config.model_path, pipeline.config.model_options);
+  const auto program = open_program(*model, pipeline.config, options);
   ThreadPool pool(1);
-  const Plan plan = make_plan(pipeline.config, *model, pool);
+  Plan plan = make_plan(pipeline.config, *model, program.get(), pool);
+  open_samples(pipeline.config, program.get(), plan);
   if (options.strict) refuse_warnings(plan.warnings, ErrorCode::config);
   if (globals.json) {
     print_json(plan_to_json(plan, *model));
@@ -64,13 +98,17 @@ int plan(const Globals& globals, const PipelineOptions& options) {
 int run(const Globals& globals, const PipelineOptions& options) {
   const Pipeline pipeline = load_pipeline(globals, options);
   const auto model = open_model(pipeline.config.model_path, pipeline.config.model_options);
+  const auto program = open_program(*model, pipeline.config, options);
   ProgressBar bar(!globals.quiet && !globals.json);
-  const RunFacts facts =
-      run_pipeline(pipeline.config, *model,
-                   {.overwrite = options.overwrite ? Overwrite::replace : Overwrite::refuse,
-                    .strict = options.strict,
-                    .progress = [&](const std::string& stage, std::uint64_t done,
-                                    std::uint64_t total) { bar.update(stage, done, total); }});
+  const RunFacts facts = run_pipeline(
+      pipeline.config, *model,
+      {.overwrite = options.overwrite ? Overwrite::replace : Overwrite::refuse,
+       .strict = options.strict,
+       .program = program.get(),
+       .states = options.states,
+       .progress = [&](const std::string& stage, std::uint64_t done, std::uint64_t total) {
+         bar.update(stage, done, total, stage == "calibrate" ? Unit::samples : Unit::bytes);
+       }});
   bar.clear();
   print_warnings(facts.warnings, globals);
   if (globals.json) {
@@ -80,6 +118,40 @@ int run(const Globals& globals, const PipelineOptions& options) {
     if (pipeline.config.report_path)
       print_text(
           fmt::format("report  {}\n", (*pipeline.config.report_path / "report.json").string()));
+  }
+  return 0;
+}
+
+int observe(const Globals& globals, const PipelineOptions& options) {
+  const Shard shard = parse_shard(options.shard);
+  const Pipeline pipeline = load_pipeline(globals, options);
+  const auto model = open_model(pipeline.config.model_path, pipeline.config.model_options);
+  const auto program = open_program(*model, pipeline.config, options);
+  ProgressBar bar(!globals.quiet && !globals.json);
+  const ObserveFacts facts =
+      observe_pipeline(pipeline.config, *model,
+                       {.folder = options.states.front(),
+                        .shard = shard,
+                        .overwrite = options.overwrite ? Overwrite::replace : Overwrite::refuse,
+                        .strict = options.strict,
+                        .program = program.get(),
+                        .progress = [&](std::uint64_t done, std::uint64_t total) {
+                          bar.update("calibrate", done, total, Unit::samples);
+                        }});
+  bar.clear();
+  print_warnings(facts.warnings, globals);
+  if (globals.json) {
+    json::Array warnings;
+    for (const Warning& w : facts.warnings) warnings.push_back(to_json(w));
+    print_json(json::Object{{"state", facts.file.string()},
+                            {"bytes", facts.bytes},
+                            {"samples", facts.samples},
+                            {"batches", facts.batches},
+                            {"activations", facts.plan.activations.size()},
+                            {"warnings", std::move(warnings)}});
+  } else if (!globals.quiet) {
+    print_text(fmt::format("state   {} ({}), {} samples in {} batches\n", facts.file.string(),
+                           human_bytes(facts.bytes), facts.samples, facts.batches));
   }
   return 0;
 }

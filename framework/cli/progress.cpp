@@ -30,13 +30,21 @@ ProgressBar::ProgressBar(bool wanted) : enabled_(wanted && stderr_is_rich()) {}
 
 ProgressBar::~ProgressBar() { clear(); }
 
-void ProgressBar::update(const std::string& stage, std::uint64_t done, std::uint64_t total) {
-  if (!enabled_ || total == 0) return;
+void ProgressBar::update(const std::string& stage, std::uint64_t done, std::uint64_t total,
+                         Unit unit) {
+  constexpr std::uint64_t kFewSamples = 50;
+  if (!enabled_ || total == 0 || (unit == Unit::samples && total <= kFewSamples)) return;
   const auto now = std::chrono::steady_clock::now();
+  if (stage != stage_) {
+    stage_ = stage;
+    start_ = now;
+  }
   if (drawn_ && done < total && now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
   drawn_ = true;
-  const std::string text = "\r\033[K" + line(stage, done, total);
+  const std::chrono::duration<double> elapsed = now - start_;
+  const std::string text =
+      "\r\033[K" + progress_line(stage, done, total, unit, elapsed.count(), terminal_width());
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
@@ -46,17 +54,17 @@ void ProgressBar::clear() {
   drawn_ = false;
 }
 
-std::string ProgressBar::line(const std::string& stage, std::uint64_t done,
-                              std::uint64_t total) const {
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+std::string progress_line(const std::string& stage, std::uint64_t done, std::uint64_t total,
+                          Unit unit, double seconds, std::size_t width) {
   const double fraction = static_cast<double>(done) / static_cast<double>(total);
-  const double rate = static_cast<double>(done) / std::max(elapsed.count(), 1e-3);
+  const double rate = static_cast<double>(done) / std::max(seconds, 1e-3);
   const std::string left =
-      done == 0 ? "-:--" : duration(static_cast<double>(total - done) / std::max(rate, 1.0));
-  const std::string facts =
-      fmt::format(" {:3.0f} %  {} of {}  {}/s  {} left", fraction * 100, human_bytes(done),
-                  human_bytes(total), human_bytes(static_cast<std::uint64_t>(rate)), left);
-  const std::size_t width = terminal_width();
+      done == 0 ? "-:--" : duration(static_cast<double>(total - done) / std::max(rate, 1e-3));
+  const std::string amounts =
+      unit == Unit::samples ? fmt::format("{} of {} samples  {:.1f}/s", done, total, rate)
+                            : fmt::format("{} of {}  {}/s", human_bytes(done), human_bytes(total),
+                                          human_bytes(static_cast<std::uint64_t>(rate)));
+  const std::string facts = fmt::format(" {:3.0f} %  {}  {} left", fraction * 100, amounts, left);
   const std::size_t used = stage.size() + facts.size() + 4;
   const std::size_t bar = width > used + 10 ? std::min<std::size_t>(width - used, 40) : 0;
   if (bar == 0) return (stage + facts).substr(0, width - 1);

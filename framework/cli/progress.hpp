@@ -7,6 +7,12 @@
 
 namespace detent::cli {
 
+enum class Unit { bytes, samples };
+
+// The line without what clears the one before it. seconds: since the stage began.
+std::string progress_line(const std::string& stage, std::uint64_t done, std::uint64_t total,
+                          Unit unit, double seconds, std::size_t width);
+
 class ProgressBar {
  public:
   // Silent unless stderr is a terminal that may have bars.
@@ -15,15 +21,16 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  void update(const std::string& stage, std::uint64_t done, std::uint64_t total);  // in bytes
+  // Fifty samples or fewer are not worth a bar.
+  void update(const std::string& stage, std::uint64_t done, std::uint64_t total,
+              Unit unit = Unit::bytes);
   void clear();
 
  private:
-  std::string line(const std::string& stage, std::uint64_t done, std::uint64_t total) const;
-
   bool enabled_;
   bool drawn_ = false;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::string stage_;
+  std::chrono::steady_clock::time_point start_{};  // of the stage
   std::chrono::steady_clock::time_point last_{};
 };
 

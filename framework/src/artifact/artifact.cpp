@@ -40,6 +40,7 @@ Artifact Artifact::open(const std::filesystem::path& path) {
   if (!a.quantized_) return a;
   try {
     a.records_ = records_from_json(quantization, ModelShapes(*a.model_));
+    a.activations_ = activations_from_json(quantization, ModelShapes(*a.model_));
   } catch (const std::runtime_error& e) {
     damaged(*a.model_, e.what());
   }
@@ -120,6 +121,8 @@ std::vector<const TensorInfo*> Artifact::kept() const {
   for (const TensorRecord& r : records_)
     for (const std::string& output : r.scheme.outputs)
       of_records.insert(stored_name(r.name, output));
+  for (const ActivationRecord& activation : activations_)
+    for (const std::string& name : activation.stored()) of_records.insert(name);
   std::vector<const TensorInfo*> kept;
   for (const TensorInfo& t : model_->tensors())
     if (!of_records.contains(t.name)) kept.push_back(&t);

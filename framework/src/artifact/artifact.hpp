@@ -24,12 +24,14 @@ class Artifact {
   const Model& model() const { return *model_; }
   const std::vector<TensorRecord>& records() const { return records_; }
   const TensorRecord* record(const std::string& tensor) const;
+  const std::vector<ActivationRecord>& activations() const { return activations_; }
   bool is_quantized() const { return quantized_; }  // has quantization metadata
   // The JSON of one metadata key; null when absent. Errors: Error{io} when it is no JSON.
   json::Value group(const char* key) const;
   // (alias, name) of tensors of this file that have further names, by its metadata.
   std::vector<std::pair<std::string, std::string>> aliases() const;
-  // The tensors that are kept as they were, in the file's order.
+  // The tensors that are kept as they were, in the file's order; parameters of activations are not
+  // among them.
   std::vector<const TensorInfo*> kept() const;
 
   // Reads everything that is stored for a record: codes (as their own dtype, 4-bit codes unpacked
@@ -41,6 +43,7 @@ class Artifact {
 
   std::unique_ptr<Model> model_;
   std::vector<TensorRecord> records_;
+  std::vector<ActivationRecord> activations_;
   bool quantized_ = false;
 };
 

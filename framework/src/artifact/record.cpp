@@ -68,13 +68,58 @@ json::Object layer_to_json(const TensorRecord& record) {
   return o;
 }
 
+// The same for people of an activation; what was said of the layer's weights stays.
+json::Object side_to_json(const ActivationRecord& a) {
+  const bool symmetric = a.target.spec.symmetric != 0;
+  json::Object o{{"scheme", symmetric ? "symmetric" : "asymmetric"},
+                 {"dtype", dtype_name(a.target.spec.qdtype)},
+                 {"symmetric", symmetric},
+                 {"granularity", kGranularities[a.target.spec.granularity & 3]}};
+  if (a.target.spec.granularity == DETENT_PER_CHANNEL) o.set("axis", a.target.spec.axis);
+  o.set("observer", a.observer ? json::Value(a.observer->id) : json::Value());
+  o.set("dynamic", a.dynamic());
+  return o;
+}
+
+json::Value activation_to_json(const ActivationRecord& a) {
+  json::Object o{{"site", a.site},
+                 {"side", to_string(a.side)},
+                 {"layer", a.layer},
+                 {"type", a.layer_type},
+                 {"quantizer", stamp_to_json(a.quantizer)}};
+  if (a.observer) o.set("observer", stamp_to_json(*a.observer));
+  o.set("codes", dtype_name(a.target.spec.qdtype));
+  o.set("target", target_to_json(a.target));
+  return o;
+}
+
+void add_side(json::Object& layers, const ActivationRecord& a) {
+  json::Value* layer = layers.find(a.layer);
+  if (layer == nullptr)
+    layer = &layers.set(a.layer, json::Object{{"type", a.layer_type}, {"tensors", json::Array{}}});
+  json::Object& facts = *layer->if_object();
+  if (!facts.contains(to_string(a.side))) facts.set(to_string(a.side), side_to_json(a));
+}
+
 }  // namespace
 
 std::string stored_name(const std::string& tensor, const std::string& output) {
   return output == "qweight" ? tensor : tensor + "_" + output;
 }
 
-json::Value to_json(const std::vector<TensorRecord>& records) {
+std::string stored_name(const std::string& site, Side side, const std::string& output) {
+  return fmt::format("{}.{}_{}", site, to_string(side), output);
+}
+
+std::vector<std::string> ActivationRecord::stored() const {
+  if (dynamic()) return {};
+  std::vector<std::string> names{stored_name(site, side, "scale")};
+  if (target.spec.symmetric == 0) names.push_back(stored_name(site, side, "zero_point"));
+  return names;
+}
+
+json::Value to_json(const std::vector<TensorRecord>& records,
+                    const std::vector<ActivationRecord>& activations) {
   json::Array schemes;
   json::Object layers;
   json::Object tensors;
@@ -97,10 +142,17 @@ json::Value to_json(const std::vector<TensorRecord>& records) {
       layers.append({r.layer, {}, layer_to_json(r)});
     }
   }
-  return json::Object{{"format_version", kFormatVersion},
-                      {"layers", std::move(layers)},
-                      {"schemes", std::move(schemes)},
-                      {"tensors", std::move(tensors)}};
+  json::Array sites;
+  for (const ActivationRecord& a : activations) {
+    add_side(layers, a);
+    sites.push_back(activation_to_json(a));
+  }
+  json::Object all{{"format_version", kFormatVersion},
+                   {"layers", std::move(layers)},
+                   {"schemes", std::move(schemes)},
+                   {"tensors", std::move(tensors)}};
+  if (!sites.empty()) all.set("activations", std::move(sites));
+  return all;
 }
 
 namespace {
@@ -231,7 +283,34 @@ TensorRecord record_from_json(const json::Member& entry, const std::vector<Schem
   return r;
 }
 
+ActivationRecord activation_from_json(const json::Value& entry, const StoredShapes& stored) {
+  ActivationRecord a;
+  a.site = text_of(entry, "site");
+  a.layer = text_of(entry, "layer");
+  a.layer_type = text_of(entry, "type");
+  const std::string side = text_of(entry, "side");
+  if (side != "input" && side != "output") bad(fmt::format("\"{}\" is no side", side));
+  a.side = side == "input" ? Side::input : Side::output;
+  a.quantizer = stamp_from_json(member(entry, "quantizer"));
+  if (const json::Value* observer = entry.if_object()->find("observer"))
+    a.observer = stamp_from_json(*observer);
+  a.target = target_from_json(member(entry, "target"), dtype_from_json(entry, "codes"));
+  for (const std::string& name : a.stored())
+    if (stored.shape_of(name) == nullptr) bad(fmt::format("the file has no tensor \"{}\"", name));
+  return a;
+}
+
 }  // namespace
+
+std::vector<ActivationRecord> activations_from_json(const json::Value& value,
+                                                    const StoredShapes& stored) {
+  std::vector<ActivationRecord> activations;
+  const json::Object* object = value.if_object();
+  if (object == nullptr || !object->contains("activations")) return activations;
+  for (const json::Value& entry : array_of(value, "activations"))
+    activations.push_back(activation_from_json(entry, stored));
+  return activations;
+}
 
 std::vector<TensorRecord> records_from_json(const json::Value& value, const StoredShapes& stored) {
   const std::int64_t version = integer_of(value, "format_version");

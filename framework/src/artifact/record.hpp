@@ -9,6 +9,7 @@
 
 #include "json/value.hpp"
 #include "plugin/instance.hpp"
+#include "program/program.hpp"
 
 namespace detent {
 
@@ -49,8 +50,24 @@ struct TensorRecord {
   SchemeRecord scheme;
 };
 
+// What an artefact says of an activation that is quantized.
+struct ActivationRecord {
+  std::string site;  // prefix of what is stored of it
+  std::string layer;
+  std::string layer_type;
+  Side side = Side::input;
+  PluginStamp quantizer;
+  std::optional<PluginStamp> observer;  // none: dynamic, nothing is stored
+  QuantTarget target;
+
+  bool dynamic() const { return !observer.has_value(); }
+  std::vector<std::string> stored() const;  // names of tensors in the artefact
+};
+
 // "fc1.weight" for "qweight", "fc1.weight_scale" for "scale".
 std::string stored_name(const std::string& tensor, const std::string& output);
+// "fc1.input_scale" for the input of the site "fc1" and "scale".
+std::string stored_name(const std::string& site, Side side, const std::string& output);
 
 // The value of the metadata key "quantization":
 //   format_version  1
@@ -61,7 +78,12 @@ std::string stored_name(const std::string& tensor, const std::string& output);
 //   tensors  {tensor: {scheme, shape?, dtype?, code_shape?}}: shape when it is not that of the
 //   codes,
 //            dtype when it was not F32
-json::Value to_json(const std::vector<TensorRecord>& records);
+// and where there are activations
+//   layers       {layer: {..., input: {scheme, dtype, symmetric, granularity, axis, observer,
+//                dynamic}, output: {...}}}: of the first site of the layer
+//   activations  [{site, side, layer, type, quantizer, observer, codes, target}]
+json::Value to_json(const std::vector<TensorRecord>& records,
+                    const std::vector<ActivationRecord>& activations = {});
 
 // What to_json made, checked. stored_shape(name) gives the shape of a tensor of the artefact, or
 // nullptr. Errors: std::runtime_error with the reason; a newer format_version is one.
@@ -71,5 +93,7 @@ class StoredShapes {
   virtual const std::vector<std::int64_t>* shape_of(const std::string& name) const = 0;
 };
 std::vector<TensorRecord> records_from_json(const json::Value& value, const StoredShapes& stored);
+std::vector<ActivationRecord> activations_from_json(const json::Value& value,
+                                                    const StoredShapes& stored);
 
 }  // namespace detent

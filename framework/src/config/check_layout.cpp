@@ -58,6 +58,7 @@ class LayoutChecker {
     switch (key.shape) {
       case Shape::text: return check_text(value, pointer);
       case Shape::integer: return check_integer(value, key, pointer);
+      case Shape::number: return check_number(value, key, pointer);
       case Shape::boolean:
         if (value.if_bool() == nullptr) expected("true or false", value, pointer);
         return;
@@ -107,6 +108,18 @@ class LayoutChecker {
     } else if (number > key.maximum || (wide > 0 && number == key.maximum)) {
       add(fmt::format("{} is more than {}, the largest allowed", shown, key.maximum));
     }
+  }
+
+  void check_number(const Value& value, const Key& key, const std::string& pointer) {
+    double number = 0;
+    if (!value.to_double(&number)) return expected("a number", value, pointer);
+    const auto add = [&](std::string message) {
+      problems_.add(pointer, value.position, std::move(message));
+    };
+    if (number < static_cast<double>(key.minimum))
+      add(fmt::format("{} is less than {}, the smallest allowed", abridged(value), key.minimum));
+    if (number > static_cast<double>(key.maximum))
+      add(fmt::format("{} is more than {}, the largest allowed", abridged(value), key.maximum));
   }
 
   void check_choice(const Value& value, const Key& key, const std::string& pointer) {

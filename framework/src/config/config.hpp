@@ -44,9 +44,12 @@ struct Match {
   std::vector<detent_dtype> dtypes;
 };
 
+enum class Observe { input, output, both };  // of a layer's operator
+
 struct TensorScheme {
-  std::optional<PluginUse> observer;
+  std::optional<PluginUse> observer;  // none for an activation: quantized dynamically
   PluginUse quantizer;
+  Observe observe = Observe::input;  // of an activation
 };
 
 struct Rule {
@@ -90,6 +93,7 @@ struct Config {
   std::vector<std::filesystem::path> calibration_data;
   std::int64_t calibration_samples = 150;
   std::int64_t calibration_batch_size = 1;
+  double clip_warning = 0.01;  // a fraction of an activation's values
   std::vector<Rule> rules;
   std::vector<NamePattern> modules_to_not_convert;
   std::vector<Output> outputs;
@@ -98,6 +102,7 @@ struct Config {
   std::optional<std::filesystem::path> report_path;  // a folder
   unsigned threads = 0;
   std::string isolation = "auto";
+  std::int64_t model_timeout = 600;  // seconds, of one step of a model that runs
   std::int64_t seed = 0;
   bool sha256_provenance = false;
 

@@ -127,7 +127,8 @@ class SchemaWriter {
                   {"properties", std::move(properties)}};
     if (!required.empty()) schema.set("required", std::move(required));
     schema.set("additionalProperties", false);
-    if (&layout == &scheme_layout()) schema.set("allOf", scheme_conditions());
+    const bool is_scheme = &layout == &scheme_layout() || &layout == &activation_layout();
+    if (is_scheme) schema.set("allOf", scheme_conditions());
     return schema;
   }
 
@@ -144,7 +145,8 @@ class SchemaWriter {
     const Object texts{{"type", "array"}, {"items", text}};
     switch (key.shape) {
       case Shape::text: return text;
-      case Shape::integer: return integer_schema(key);
+      case Shape::integer: return numeric_schema("integer", key);
+      case Shape::number: return numeric_schema("number", key);
       case Shape::boolean: return {{"type", "boolean"}};
       case Shape::choice: return {{"enum", Array(key.choices.begin(), key.choices.end())}};
       case Shape::texts: return texts;
@@ -165,8 +167,8 @@ class SchemaWriter {
     return {};
   }
 
-  static Object integer_schema(const Key& key) {
-    Object schema{{"type", "integer"}};
+  static Object numeric_schema(const char* type, const Key& key) {
+    Object schema{{"type", type}};
     if (key.minimum != std::numeric_limits<std::int64_t>::min()) schema.set("minimum", key.minimum);
     if (key.maximum != std::numeric_limits<std::int64_t>::max()) schema.set("maximum", key.maximum);
     return schema;

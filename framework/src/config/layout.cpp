@@ -63,7 +63,7 @@ const Layout& rule_layout() {
         .shape = Shape::object,
         .title = "Activations",
         .description = "How the activations are quantized; needs a model that runs.",
-        .layout = &scheme_layout()}}};
+        .layout = &activation_layout()}}};
   return layout;
 }
 
@@ -123,7 +123,15 @@ const Layout& calibration_layout() {
                                .title = "Batch size",
                                .description = "How many samples go through the model at once.",
                                .default_json = "1",
-                               .minimum = 1}}};
+                               .minimum = 1},
+                              {.name = "clip_warning",
+                               .shape = Shape::number,
+                               .title = "Clipping",
+                               .description = "A warning when a larger fraction of the values of "
+                                              "an activation lies outside the chosen range.",
+                               .default_json = "0.01",
+                               .minimum = 0,
+                               .maximum = 1}}};
   return layout;
 }
 
@@ -194,6 +202,15 @@ const Layout& runtime_layout() {
                        "as each plugin asks for.",
         .default_json = "\"auto\"",
         .choices = {"auto", "none", "process"}},
+       {.name = "model_timeout",
+        .shape = Shape::integer,
+        .title = "Time for the model",
+        .description =
+            "Seconds that one step of a model that runs may take: loading it, one batch, "
+            "writing it.",
+        .default_json = "600",
+        .minimum = 1,
+        .maximum = 1'000'000},
        {.name = "seed",
         .shape = Shape::integer,
         .title = "Seed",
@@ -260,6 +277,25 @@ const Layout& scheme_layout() {
         .shape = Shape::parameters,
         .title = "Parameters of the quantizer",
         .description = "Only beside a quantizer that is given by its name alone."}}};
+  return layout;
+}
+
+const Layout& activation_layout() {
+  static const Layout layout = [] {
+    Layout made{"activation_scheme",
+                "How activations are quantized: with an observer by parameters that calibration "
+                "finds, without one by those of the data in each run of the model.",
+                scheme_layout().keys};
+    made.keys.push_back({.name = "observe",
+                         .shape = Shape::choice,
+                         .title = "Side",
+                         .description =
+                             "Which activations of a layer: what goes into its operator, "
+                             "what comes out, or both.",
+                         .default_json = "\"input\"",
+                         .choices = {"input", "output", "both"}});
+    return made;
+  }();
   return layout;
 }
 

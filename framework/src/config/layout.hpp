@@ -16,6 +16,7 @@ namespace detent {
 enum class Shape {
   text,            // a string, not empty
   integer,         // minimum..maximum
+  number,          // the same, fractions too
   boolean,         //
   choice,          // one of `choices`
   texts,           // a list of strings
@@ -59,7 +60,10 @@ const Layout& pipeline_layout();
 // Of {"id", "params"}.
 const Layout& plugin_layout();
 
-// Of "weight" and "activation". Its "params" are those of the quantizer beside it.
+// Of "weight". Its "params" are those of the quantizer beside it.
 const Layout& scheme_layout();
+
+// Of "activation": the same, and which side of an operator is meant.
+const Layout& activation_layout();
 
 }  // namespace detent

@@ -89,6 +89,7 @@ void read_calibration(Config& config, const Cursor& at) {
   config.calibration_data = read_paths(config, at["data"]);
   if (const auto samples = at["samples"].integer()) config.calibration_samples = *samples;
   if (const auto size = at["batch_size"].integer()) config.calibration_batch_size = *size;
+  if (const auto fraction = at["clip_warning"].number()) config.clip_warning = *fraction;
 }
 
 void read_outputs(Config& config, const Cursor& at) {
@@ -114,6 +115,7 @@ void read_runtime(Config& config, const Cursor& at) {
   config.threads =
       static_cast<unsigned>(std::clamp<std::int64_t>(at["threads"].integer().value_or(0), 0, 1024));
   config.isolation = at["isolation"].text();
+  if (const auto seconds = at["model_timeout"].integer()) config.model_timeout = *seconds;
   config.seed = at["seed"].integer().value_or(0);
 }
 

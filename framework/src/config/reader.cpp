@@ -46,6 +46,12 @@ std::optional<std::int64_t> Cursor::integer() const {
   return number;
 }
 
+std::optional<double> Cursor::number() const {
+  double number = 0;
+  if (value_ == nullptr || !value_->to_double(&number)) return std::nullopt;
+  return number;
+}
+
 bool Cursor::is_true() const {
   return value_ != nullptr && value_->if_bool() != nullptr && *value_->if_bool();
 }

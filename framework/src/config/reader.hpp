@@ -35,6 +35,7 @@ class Cursor {
   bool is_object() const { return value_ != nullptr && value_->if_object() != nullptr; }
   std::string text() const;  // "" for none
   std::optional<std::int64_t> integer() const;
+  std::optional<double> number() const;
   bool is_true() const;
   const json::Object& object() const;  // empty for none
 

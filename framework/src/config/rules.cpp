@@ -41,6 +41,9 @@ TensorScheme read_scheme(const Cursor& at) {
   TensorScheme scheme;
   if (at["observer"]) scheme.observer = read_plugin(at["observer"]);
   scheme.quantizer = read_plugin(at["quantizer"]);
+  const std::string observe = at["observe"].text();
+  if (observe == "output") scheme.observe = Observe::output;
+  if (observe == "both") scheme.observe = Observe::both;
   const Cursor beside = at["params"];
   if (!beside) return scheme;
   if (at["quantizer"].is_string()) {

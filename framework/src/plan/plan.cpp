@@ -2,12 +2,15 @@
 #include "plan/plan.hpp"
 
 #include <algorithm>
+#include <detent/abi/program.h>
 #include <fmt/format.h>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "base/dtype.hpp"
+#include "plan/activations.hpp"
+#include "plan/refuse_scheme.hpp"
 #include "plan/select.hpp"
 
 namespace detent {
@@ -16,22 +19,31 @@ namespace {
 // Code, libraries, tables of names and the allocator's slack: about twice what a run of a small
 // model was seen to take.
 constexpr std::uint64_t kBaseMemory = 24U << 20U;
+// The process that runs a program: LibTorch's code and tables.
+constexpr std::uint64_t kProgramMemory = 400U << 20U;
+// An observer of usual size and the host's own counts, for each activation.
+constexpr std::uint64_t kSiteMemory = 512U << 10U;
 
 class Planner {
  public:
-  Planner(const Config& config, const Model& model, ThreadPool& pool)
-      : config_(config), model_(model), pool_(pool) {
+  Planner(const Config& config, const Model& model, const Program* program, ThreadPool& pool)
+      : config_(config),
+        model_(model),
+        program_(program),
+        pool_(pool),
+        types_(tensor_types(model, program)) {
     for (const Rule& rule : config.rules) rules_.emplace_back(rule);
     for (const NamePattern& p : config.modules_to_not_convert) not_converted_.emplace_back(p);
   }
 
   Plan make() {
     refuse_isolation();
-    refuse_activations();
-    plan_.layers = group_layers(model_);
+    refuse_without_program();
+    plan_.layers = group_layers(model_, types_);
     plan_.tensors.resize(model_.tensors().size());
     for (std::size_t l = 0; l < plan_.layers.size(); ++l)
       for (const std::size_t t : plan_.layers[l].tensors) plan_.tensors[t] = decide(l, t);
+    if (program_ != nullptr) plan_activations(config_, model_, *program_, pool_, plan_);
     refuse_name_clashes();
     add_up();
     warn_of_unused();
@@ -43,33 +55,54 @@ class Planner {
   void refuse_isolation() const {
     if (config_.isolation != "process") return;
     throw Error(ErrorCode::config, "this build cannot run plugins in a process of their own",
-                "use \"isolation\": \"auto\" or \"none\"", where("/runtime/isolation", {}));
+                "use \"isolation\": \"auto\" or \"none\"",
+                where_in(config_, "/runtime/isolation", {}));
   }
 
-  void refuse_activations() const {
+  // All that needs a model that runs, where this one does not.
+  void refuse_without_program() const {
+    if (program_ != nullptr) return;
     std::vector<Problem> problems;
+    const auto why = [this] { return why_not_runnable(model_); };
     for (const Rule& rule : config_.rules) {
       if (!rule.activation) continue;
       const PluginUse& use =
           rule.activation->observer ? *rule.activation->observer : rule.activation->quantizer;
       problems.push_back({fmt::format("activations can only be observed in a model that runs "
-                                      "(TorchScript); {} holds weights only",
-                                      config_.model_path.filename().string()),
+                                      "(TorchScript); {}",
+                                      why()),
                           "remove \"activation\" from this rule, or give a TorchScript model",
-                          where(rule.pointer + "/activation", use.position)});
+                          where_in(config_, rule.pointer + "/activation", use.position)});
+    }
+    for (const Output& output : config_.outputs) {
+      const PluginUse& use = output.serializer;
+      const auto& needs = use.plugin->requirements;
+      if (std::find(needs.begin(), needs.end(), DETENT_NEEDS_PROGRAM) == needs.end()) continue;
+      problems.push_back({fmt::format("serializer \"{}\" writes models that run (TorchScript); {}",
+                                      use.plugin->id, why()),
+                          "choose another serializer, or give a TorchScript model",
+                          where_in(config_, use.pointer, use.position)});
     }
     if (!problems.empty()) throw Error(ErrorCode::config, std::move(problems));
   }
 
   TensorPlan decide(std::size_t layer_index, std::size_t tensor_index) {
-    const Layer& layer = plan_.layers[layer_index];
+    const Layer& whole = plan_.layers[layer_index];
     const TensorInfo& tensor = model_.tensors()[tensor_index];
+    const std::string& type = types_[tensor_index].empty() ? whole.type : types_[tensor_index];
+    const Layer layer{whole.name, type, whole.params, {}};
     TensorPlan plan;
     plan.tensor = tensor_index;
     plan.layer = layer_index;
     plan.layer_params = layer.params;
     plan.bits = DETENT_DTYPE_BITS(tensor.dtype);
     plan.bytes_before = plan.bytes_after = tensor.nbytes;
+    // Of a weight that no module of torch.nn holds the name says little: it is what an operator
+    // uses it for.
+    const bool used_as_weight = tensor.type.empty() && !types_[tensor_index].empty();
+    plan.input = {tensor.name, tensor.dtype, tensor.shape,
+                  layer.name,  layer.type,   used_as_weight ? "weight" : tensor.param,
+                  layer.params};
     const Rule* rule = first_match(layer, tensor, plan);
     if (rule == nullptr || rule->keep) return plan;
     if (!rule->weight) {
@@ -106,8 +139,7 @@ class Planner {
   void ask_quantizer(const Layer& layer, const TensorInfo& tensor, const TensorScheme& scheme,
                      TensorPlan& plan) {
     Quantizer quantizer = make_quantizer(scheme, tensor.name, pool_);
-    QuantizerPlan answer = quantizer.plan({tensor.name, tensor.dtype, tensor.shape, layer.name,
-                                           layer.type, tensor.param, layer.params});
+    QuantizerPlan answer = quantizer.plan(plan.input);
     const std::string& id = scheme.quantizer.plugin->id;
     for (const QuantizerWarning& w : answer.warnings)
       plan_.warnings.push_back(
@@ -116,7 +148,7 @@ class Planner {
       plan.reason = fmt::format("{}: {}", id, answer.declined);
       return;
     }
-    refuse_missing_statistics(scheme, answer, tensor);
+    refuse_missing_statistics(config_, scheme, answer, tensor.name);
     plan.quantize = true;
     plan.scheme = &scheme;
     plan.bytes_after = 0;
@@ -127,30 +159,6 @@ class Planner {
       plan.bytes_after += output.nbytes();
     }
     plan.quantizer = std::move(answer);
-  }
-
-  void refuse_missing_statistics(const TensorScheme& scheme, const QuantizerPlan& answer,
-                                 const TensorInfo& tensor) const {
-    const std::string& id = scheme.quantizer.plugin->id;
-    if (scheme.observer && !answer.target) {
-      throw Error(ErrorCode::config,
-                  fmt::format("quantizer \"{}\" takes no parameters from an observer", id),
-                  "remove \"observer\" beside it",
-                  where(scheme.observer->pointer, scheme.observer->position, tensor.name));
-    }
-    for (const std::string& stat : answer.required_stats) {
-      const auto& provides =
-          scheme.observer ? scheme.observer->plugin->provides : std::vector<std::string>{};
-      if (std::find(provides.begin(), provides.end(), stat) != provides.end()) continue;
-      throw Error(ErrorCode::config,
-                  fmt::format("quantizer \"{}\" needs the statistic \"{}\" of \"{}\", which {}", id,
-                              stat, tensor.name,
-                              scheme.observer ? fmt::format("observer \"{}\" does not provide",
-                                                            scheme.observer->plugin->id)
-                                              : "no observer collects"),
-                  "choose an observer that provides it: see `detent plugins list`",
-                  where(scheme.quantizer.pointer, scheme.quantizer.position, tensor.name));
-    }
   }
 
   // Of everything that is stored for a tensor, when the tensor itself is called `name`.
@@ -165,6 +173,8 @@ class Planner {
     std::unordered_multimap<std::string_view, std::string_view> aliases;
     for (const auto& [alias, name] : model_.aliases()) aliases.emplace(name, alias);
     std::unordered_set<std::string> names;
+    for (const ActivationPlan& a : plan_.activations)
+      for (const StoredName& s : a.stored) names.insert(s.name);
     for (const TensorPlan& t : plan_.tensors) {
       const std::string& original = model_.tensors()[t.tensor].name;
       std::vector<std::string> stored = names_in_artefact(original, t);
@@ -197,6 +207,11 @@ class Planner {
           largest, t.bytes_before + dequantized + 2 * t.bytes_after + t.quantizer.memory_bytes);
     }
     plan_.peak_memory_bytes = kBaseMemory + largest;
+    if (program_ == nullptr) return;
+    // The program holds the weights, and while it is rewritten a copy of them.
+    plan_.peak_memory_bytes += kProgramMemory + 2 * plan_.bytes_before;
+    for (const ActivationPlan& a : plan_.activations)
+      plan_.peak_memory_bytes += a.dynamic ? 0 : kSiteMemory;
   }
 
   void warn_of_unused() {
@@ -216,7 +231,8 @@ class Planner {
         warn("pattern_matches_nothing",
              fmt::format("\"{}\" matches nothing in this model", p.pattern().text),
              p.pattern().pointer, p.pattern().position);
-    if (config_.has_calibration)
+    // A program is run on the data in any case, to see what quantization does to its output.
+    if (config_.has_calibration && program_ == nullptr)
       warn("calibration_unused", "no rule observes activations: the calibration data are not read",
            "/calibration", {});
     if (!any)
@@ -226,20 +242,15 @@ class Planner {
 
   void warn(std::string code, std::string message, const std::string& pointer,
             json::Position position) {
-    plan_.warnings.push_back({std::move(code), std::move(message), where(pointer, position)});
-  }
-
-  Where where(const std::string& pointer, json::Position position, std::string tensor = {}) const {
-    return {.file = position.line > 0 ? config_.file.string() : "",
-            .line = position.line,
-            .column = position.column,
-            .pointer = pointer,
-            .tensor = std::move(tensor)};
+    plan_.warnings.push_back(
+        {std::move(code), std::move(message), where_in(config_, pointer, position)});
   }
 
   const Config& config_;
   const Model& model_;
+  const Program* program_;
   ThreadPool& pool_;
+  std::vector<std::string> types_;  // of each tensor
   std::vector<RuleMatcher> rules_;
   std::vector<PatternMatcher> not_converted_;
   Plan plan_;
@@ -247,8 +258,8 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(const Config& config, const Model& model, ThreadPool& pool) {
-  return Planner(config, model, pool).make();
+Plan make_plan(const Config& config, const Model& model, const Program* program, ThreadPool& pool) {
+  return Planner(config, model, program, pool).make();
 }
 
 Quantizer make_quantizer(const TensorScheme& scheme, const std::string& tensor, ThreadPool& pool) {

@@ -29,6 +29,7 @@ struct TensorPlan {
   std::size_t tensor = 0;  // index into Model::tensors()
   std::size_t layer = 0;   // index into Plan::layers
   std::uint64_t layer_params = 0;
+  QuantizerInput input;  // what a quantizer is told of it
   bool quantize = false;
   std::string reason;                    // why it is kept, or which rule selected it
   int rule = -1;                         // index; -1: none matched
@@ -44,7 +45,7 @@ struct TensorPlan {
 struct ActivationPlan {
   std::string weight;  // whose operators they are
   std::string site;  // prefix of what is stored: the layer's name, or the tensor's where its param
-                     // is not "weight" (a layer can have several)
+                     // is not "weight" (a layer can have several) or its layer has no name
   std::string layer;
   Side side = Side::input;
   int rule = -1;
@@ -73,13 +74,14 @@ struct Plan {
 };
 
 // Binds rules to tensors. Reads names, shapes and dtypes, no data. The Config's plugins are
-// resolved (check_plugins) and the Config outlives the Plan.
+// resolved (check_plugins) and the Config outlives the Plan. program: nullptr when the model does
+// not run.
 //
-// Errors  Error{config}: an activation observer for a model that cannot run, two tensors of one
-// name
+// Errors  Error{config}: activations or a serializer that need a program where there is none,
+//         observers of activations without calibration data, two tensors of one name
 //         Error{quantization}: parameters that do not fit a tensor
 //         Error{plugin}: a quantizer broke its contract
-Plan make_plan(const Config& config, const Model& model, ThreadPool& pool);
+Plan make_plan(const Config& config, const Model& model, const Program* program, ThreadPool& pool);
 
 // The instance that plans, quantizes and dequantizes this tensor.
 Quantizer make_quantizer(const TensorScheme& scheme, const std::string& tensor, ThreadPool& pool);

@@ -66,8 +66,7 @@ TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
     observe(*plan.scheme, *plan.quantizer.target, info, weight, pool, stats,
             plan.quantizer.required_stats);
   Quantizer quantizer = make_quantizer(*plan.scheme, info.name, pool);
-  quantizer.plan(
-      {info.name, info.dtype, info.shape, info.layer, info.type, info.param, plan.layer_params});
+  quantizer.plan(plan.input);
   quantizer.quantize(weight.read_only(), stats, out);
 
   HostTensor back(info.name, DETENT_F32, info.shape);

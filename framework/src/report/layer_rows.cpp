@@ -18,6 +18,20 @@ void add_result(LayerRow& row, const TensorResult& result, bool speaker) {
   if (speaker) row.scale = result.scale;
 }
 
+// Of the layer's first site of each side: a layer has one, but for weights without a module.
+std::string describe_activations(const Plan& plan, const std::string& layer) {
+  std::string text;
+  for (const Side side : {Side::input, Side::output}) {
+    const auto at =
+        std::find_if(plan.activations.begin(), plan.activations.end(),
+                     [&](const ActivationPlan& a) { return a.layer == layer && a.side == side; });
+    if (at == plan.activations.end()) continue;
+    text += (text.empty() ? "" : ", ") + std::string(to_string(side)) + " " +
+            (at->dynamic ? "dynamic" : at->scheme->observer->plugin->id);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::vector<LayerRow> layer_rows(const Plan& plan, const Model& model,
@@ -41,6 +55,7 @@ std::vector<LayerRow> layer_rows(const Plan& plan, const Model& model,
       row.quantizer = main.scheme->quantizer.plugin->id;
       if (main.scheme->observer) row.observer = main.scheme->observer->plugin->id;
     }
+    row.activations = describe_activations(plan, layer.name);
     for (const std::size_t t : layer.tensors) {
       row.bytes_before += plan.tensors[t].bytes_before;
       row.bytes_after += plan.tensors[t].bytes_after;

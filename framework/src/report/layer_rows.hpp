@@ -17,6 +17,7 @@ struct LayerRow {
   unsigned bits = 0;       // of the tensor that decides the row: the largest quantized, or largest
   std::string quantizer;
   std::string observer;
+  std::string activations;  // "input minmax, output dynamic"; empty when they are not quantized
   std::uint64_t bytes_before = 0;
   std::uint64_t bytes_after = 0;
   std::uint64_t params = 0;

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/dtype.hpp"
+#include "report/activation_json.hpp"
 #include "report/report.hpp"
 
 namespace detent {
@@ -79,6 +80,8 @@ json::Value plan_to_json(const Plan& plan, const Model& model) {
                                              : static_cast<double>(plan.bytes_before) /
                                                    static_cast<double>(plan.bytes_after);
   return json::Object{{"tensors", std::move(tensors)},
+                      {"activations", activations_to_json(plan)},
+                      {"skipped_activations", skipped_activations_to_json(plan)},
                       {"totals", json::Object{{"tensors", plan.tensors.size()},
                                               {"quantized", quantized},
                                               {"bytes_before", plan.bytes_before},

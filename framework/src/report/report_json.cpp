@@ -2,10 +2,12 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "base/version.hpp"
 #include "quantize/measure.hpp"
+#include "report/activation_json.hpp"
 #include "report/evaluation_json.hpp"
 #include "report/layer_rows.hpp"
 #include "report/report.hpp"
@@ -21,7 +23,32 @@ json::Value optional_text(const std::string& text) {
   return text.empty() ? json::Value() : json::Value(text);
 }
 
-json::Value layer_to_json(const LayerRow& row) {
+// What is not a number in the layer: a weight that holds any is refused, so a run that ends has
+// none there; those of its activations were left out.
+json::Value non_finite(const LayerRow& row, const json::Array& activations) {
+  if (!row.quantized && activations.empty()) return nullptr;
+  std::uint64_t sum = 0;
+  for (const json::Value& a : activations) {
+    std::uint64_t n = 0;
+    if (const json::Value* count = a.at_pointer("/non_finite")) count->to_uint(&n);
+    sum += n;
+  }
+  return sum;
+}
+
+// The largest of the layer's activations.
+json::Value clipped_fraction(const json::Array& activations) {
+  std::optional<double> largest;
+  for (const json::Value& a : activations) {
+    double fraction = 0;
+    const json::Value* value = a.at_pointer("/clipped_fraction");
+    if (value != nullptr && value->to_double(&fraction))
+      largest = std::max(largest.value_or(0), fraction);
+  }
+  return optional_number(largest);
+}
+
+json::Value layer_to_json(const LayerRow& row, json::Array activations) {
   json::Object o{{"name", row.name},
                  {"type", row.type},
                  {"action", row.quantized ? "quantize" : "keep"},
@@ -35,13 +62,16 @@ json::Value layer_to_json(const LayerRow& row) {
                  {"max_abs_error", optional_number(row.max_abs_error)},
                  {"bytes_before", row.bytes_before},
                  {"bytes_after", row.bytes_after},
-                 // A weight that holds any is refused, so a run that ends has none.
-                 {"non_finite", row.quantized ? json::Value(0) : json::Value()}};
+                 {"non_finite", non_finite(row, activations)}};
   if (row.scale)
     o.set("scale", json::Object{{"min", row.scale->min},
                                 {"max", row.scale->max},
                                 {"mean", row.scale->mean},
                                 {"count", row.scale->count}});
+  if (!activations.empty()) {
+    o.set("clipped_fraction", clipped_fraction(activations));
+    o.set("activation", std::move(activations));
+  }
   o.set("tensors", json::Array(row.tensors.begin(), row.tensors.end()));
   return o;
 }
@@ -68,6 +98,10 @@ json::Value plugins_used(const RunFacts& facts) {
     if (!t.quantize) continue;
     used.insert(t.scheme->quantizer.plugin);
     if (t.scheme->observer) used.insert(t.scheme->observer->plugin);
+  }
+  for (const ActivationPlan& a : facts.plan.activations) {
+    used.insert(a.scheme->quantizer.plugin);
+    if (a.scheme->observer) used.insert(a.scheme->observer->plugin);
   }
   for (const Output& o : facts.config->outputs) used.insert(o.serializer.plugin);
   for (const PluginUse& v : facts.config->validators) used.insert(v.plugin);
@@ -142,7 +176,7 @@ json::Value report_to_json(const RunFacts& facts) {
   json::Array skipped;
   for (const LayerRow& row :
        layer_rows(facts.plan, *facts.model, facts.results, facts.evaluation.local_sqnr_db)) {
-    layers.push_back(layer_to_json(row));
+    layers.push_back(layer_to_json(row, layer_activations_to_json(facts, row.name)));
     if (row.quantized)
       selected.push_back(row.name);
     else
@@ -155,6 +189,7 @@ json::Value report_to_json(const RunFacts& facts) {
       {"layers", std::move(layers)},
       {"selected", std::move(selected)},
       {"skipped", std::move(skipped)},
+      {"calibration", calibration_to_json(facts)},
       {"evaluation", evaluation_to_json(facts)},
       {"validation", validation(facts)},
       {"warnings", list_of(facts.warnings, [](const Warning& w) { return to_json(w); })},

@@ -56,16 +56,25 @@ std::string ratio_of(std::uint64_t before, std::uint64_t after) {
 }  // namespace
 
 std::string plan_table(const Plan& plan, const Model& model) {
-  std::vector<Row> rows{{"layer", "type", "what", "bits", "bytes", "after", "why"}};
+  const bool activations = !plan.activations.empty();
+  const auto cells = [&](Row row, const std::string& of_activations) {
+    if (activations) row.insert(row.begin() + 3, of_activations);
+    return row;
+  };
+  std::vector<Row> rows{
+      cells({"layer", "type", "what", "bits", "bytes", "after", "why"}, "activations")};
   for (const LayerRow& r : layer_rows(plan, model, {}))
-    rows.push_back({shortened(r.name, 48), r.type, what(r), fmt::format("{}", r.bits),
-                    human_bytes(r.bytes_before), human_bytes(r.bytes_after),
-                    shortened(r.reason, 60)});
+    rows.push_back(
+        cells({shortened(r.name, 48), r.type, what(r), fmt::format("{}", r.bits),
+               human_bytes(r.bytes_before), human_bytes(r.bytes_after), shortened(r.reason, 60)},
+              r.activations));
+  std::vector<bool> right{false, false, false, true, true, true, false};
+  if (activations) right.insert(right.begin() + 3, false);
   std::string shared;
   for (const auto& [alias, name] : model.aliases())
     shared += fmt::format("\n{} is {}: stored once", printable(alias), printable(name));
   if (!shared.empty()) shared += '\n';
-  return layout(rows, {false, false, false, true, true, true, false}) + shared +
+  return layout(rows, right) + shared +
          fmt::format("\ntotal {} -> {} ({}), peak memory at most {}\n",
                      human_bytes(plan.bytes_before), human_bytes(plan.bytes_after),
                      ratio_of(plan.bytes_before, plan.bytes_after),

@@ -26,6 +26,8 @@ std::string digest_file(const std::filesystem::path& path, bool sha256) {
   return hash.digest();
 }
 
+std::string model_digest(const Model& model) { return digest_file(model.files().front(), false); }
+
 std::vector<FileDigest> digest_inputs(const Config& config, const Model& model) {
   std::vector<FileDigest> digests;
   if (!config.file.empty())

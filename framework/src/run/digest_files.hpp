@@ -13,6 +13,9 @@ namespace detent {
 // "xxh3-128:..." or "sha256:...", in blocks of bounded size.
 std::string digest_file(const std::filesystem::path& path, bool sha256);
 
+// Of a model that runs: its one file. What observers saw belongs to it.
+std::string model_digest(const Model& model);
+
 // The configuration and every file of the model.
 std::vector<FileDigest> digest_inputs(const Config& config, const Model& model);
 

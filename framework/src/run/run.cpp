@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/run.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
 
 #include "base/cancel.hpp"
 #include "base/hash.hpp"
 #include "base/memory.hpp"
 #include "report/report.hpp"
 #include "run/digest_files.hpp"
+#include "run/state_files.hpp"
 #include "serialize/artifact_writer.hpp"
 
 namespace detent {
@@ -26,7 +29,9 @@ class Run {
 
   RunFacts execute() {
     timed("plan", 0, [&] { plan(); });
-    timed("fingerprint", 0, [&] { facts_.inputs = digest_inputs(config_, model_); });
+    timed("fingerprint", 0, [&] { fingerprint(); });
+    if (!facts_.plan.activations.empty()) timed("calibrate", 0, [&] { calibrate(); });
+    for (auto& writer : writers_) writer->declare(facts_.calibration);
     timed("quantize", facts_.plan.bytes_before, [&] { quantize(); });
     timed("finish", facts_.plan.bytes_after, [&] { finish_outputs(); });
     timed("evaluate", 0, [&] { evaluate_outputs(); });
@@ -48,7 +53,8 @@ class Run {
   }
 
   void plan() {
-    facts_.plan = make_plan(config_, model_, pool_);
+    facts_.plan = make_plan(config_, model_, options_.program, pool_);
+    open_data();
     facts_.warnings = facts_.plan.warnings;
     if (options_.strict) refuse_warnings(facts_.warnings, ErrorCode::config);
     // What can refuse the run for its targets' sake does so before the work.
@@ -57,6 +63,52 @@ class Run {
           std::make_unique<ArtifactWriter>(output, facts_.plan, model_, options_.overwrite, pool_));
     if (config_.report_path)
       report_ = std::make_unique<ReportWriter>(*config_.report_path, options_.overwrite);
+  }
+
+  // What the observers are to see, or have seen.
+  void open_data() {
+    if (options_.states.empty()) {
+      samples_ = open_samples(config_, options_.program, facts_.plan);
+      return;
+    }
+    const auto& activations = facts_.plan.activations;
+    const bool observes = std::any_of(activations.begin(), activations.end(),
+                                      [](const ActivationPlan& a) { return !a.dynamic; });
+    if (!observes)
+      throw Error(ErrorCode::config,
+                  "the states of observers are of no use: no activation has an observer",
+                  "leave --state out, or give a rule \"activation\": {\"observer\": ...}");
+  }
+
+  void fingerprint() {
+    facts_.inputs = digest_inputs(config_, model_);
+    if (samples_)
+      for (const auto& file : config_.calibration_data)
+        facts_.inputs.push_back({file, digest_file(file, config_.sha256_provenance)});
+    for (const auto& file : state_files(options_.states))
+      facts_.inputs.push_back({file, digest_file(file, config_.sha256_provenance)});
+  }
+
+  void calibrate() {
+    const Observations seen = samples_ ? observe_samples() : read_states();
+    facts_.calibration = conclude(config_, facts_.plan, seen);
+    facts_.calibration.states = state_files(options_.states).size();
+    const auto& warnings = facts_.calibration.warnings;
+    facts_.warnings.insert(facts_.warnings.end(), warnings.begin(), warnings.end());
+  }
+
+  Observations observe_samples() {
+    Observations seen = fresh_observations(facts_.plan, pool_);
+    observe(
+        *options_.program, facts_.plan, *samples_, planned_batches(config_, *samples_),
+        [&](std::uint64_t done, std::uint64_t total) { progress("calibrate", done, total); }, seen);
+    return seen;
+  }
+
+  // Also where there are none and nothing to observe: all activations are dynamic.
+  Observations read_states() {
+    if (options_.states.empty()) return {};
+    return load_states(facts_.plan, model_digest(model_), read_state_files(options_.states), pool_);
   }
 
   void quantize() {
@@ -75,7 +127,18 @@ class Run {
       }
       done += t.bytes_before;
     }
+    add_activations();
     progress("quantize", done, done);
+  }
+
+  void add_activations() {
+    for (std::size_t i = 0; i < facts_.plan.activations.size(); ++i) {
+      const ActivationPlan& a = facts_.plan.activations[i];
+      if (a.dynamic) continue;
+      const TensorStore& qparams = *facts_.calibration.sites[i].qparams;
+      for (const StoredName& s : a.stored) remember_digest(s.name, qparams.find(s.output)->bytes());
+      for (auto& writer : writers_) writer->add_activation(a, qparams);
+    }
   }
 
   void quantize_one(const TensorPlan& t, const TensorInfo& info, const HostTensor& weight) {
@@ -166,6 +229,7 @@ class Run {
   const RunOptions& options_;
   ThreadPool pool_;
   RunFacts facts_;
+  std::optional<Samples> samples_;
   std::vector<std::unique_ptr<ArtifactWriter>> writers_;
   std::unique_ptr<ReportWriter> report_;
   SqnrOf sqnr_;

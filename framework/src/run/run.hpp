@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The main job: config -> plan -> quantize -> serialize -> evaluate -> validate -> report.
+// The main job: config -> plan -> calibrate -> quantize -> serialize -> evaluate -> validate ->
+// report.
 #pragma once
 #include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "calibrate/calibrate.hpp"
 #include "config/config.hpp"
 #include "evaluate/evaluate.hpp"
 #include "plan/plan.hpp"
@@ -39,6 +41,7 @@ struct RunFacts {
   const Config* config = nullptr;
   const Model* model = nullptr;
   Plan plan;
+  Calibration calibration;
   std::map<std::size_t, TensorResult> results;  // by index into Model::tensors(); quantized ones
   std::vector<Warning> warnings;                // of the plan and of the run
   Evaluation evaluation;
@@ -52,7 +55,10 @@ struct RunFacts {
 
 struct RunOptions {
   Overwrite overwrite = Overwrite::refuse;
-  bool strict = false;  // warnings are errors
+  bool strict = false;         // warnings are errors
+  Program* program = nullptr;  // of the model, when it runs
+  // Folders (or files) of observers' states, which are used instead of calibration data.
+  std::vector<std::filesystem::path> states = {};
   std::function<void(const std::string& stage, std::uint64_t done, std::uint64_t total)> progress;
 };
 

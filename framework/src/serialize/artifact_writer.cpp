@@ -20,23 +20,33 @@ std::string default_name(const Plugin& serializer) {
 ArtifactWriter::ArtifactWriter(const Output& output, const Plan& plan, const Model& model,
                                Overwrite overwrite, ThreadPool& pool)
     : plan_(plan),
+      model_(model),
+      plugin_(*output.serializer.plugin),
       staging_(output.path, default_name(*output.serializer.plugin), overwrite),
       serializer_(*output.serializer.plugin, pool,
                   {.params = output.serializer.params, .target = output.path.filename().string()}) {
   serializer_.begin(staging_.folder(), staging_.name());
-  for (const TensorPlan& t : plan.tensors) {
-    const TensorInfo& info = model.tensors()[t.tensor];
+}
+
+void ArtifactWriter::declare(const Calibration& calibration) {
+  for (const TensorPlan& t : plan_.tensors) {
+    const TensorInfo& info = model_.tensors()[t.tensor];
     if (!t.quantize) serializer_.declare({info.name, info.dtype, info.shape});
     for (std::size_t i = 0; i < t.stored.size(); ++i) {
       const PlannedTensor& planned = t.quantizer.outputs[i];
       serializer_.declare({t.stored[i].name, planned.dtype, planned.shape});
     }
   }
-  declare_aliases(model);
-  for (const auto& [key, text] : early_metadata(plan, model, *output.serializer.plugin))
+  declare_aliases(model_);
+  for (std::size_t i = 0; i < plan_.activations.size(); ++i)
+    for (const StoredName& s : plan_.activations[i].stored) {
+      const HostTensor& tensor = *calibration.sites[i].qparams->find(s.output);
+      serializer_.declare({s.name, tensor.dtype(), tensor.shape()});
+    }
+  for (const auto& [key, text] : early_metadata(plan_, model_, plugin_))
     serializer_.set_metadata(key, text);
-  serializer_.set_metadata(kMetricsKey, metrics_metadata(plan, widest_sqnr(plan, model)));
-  serializer_.set_metadata(kDigestsKey, digests_metadata(widest_digests(plan, model)));
+  serializer_.set_metadata(kMetricsKey, metrics_metadata(plan_, widest_sqnr(plan_, model_)));
+  serializer_.set_metadata(kDigestsKey, digests_metadata(widest_digests(plan_, model_)));
 }
 
 // A shared weight is quantized once: its further names are names of the codes and of the scale.
@@ -58,6 +68,11 @@ void ArtifactWriter::add_kept(const TensorInfo& info, const HostTensor& tensor) 
 void ArtifactWriter::add_quantized(const TensorPlan& plan, const TensorStore& outputs) {
   for (const StoredName& s : plan.stored)
     serializer_.add_tensor(s.name, outputs.find(s.output)->read_only());
+}
+
+void ArtifactWriter::add_activation(const ActivationPlan& plan, const TensorStore& qparams) {
+  for (const StoredName& s : plan.stored)
+    serializer_.add_tensor(s.name, qparams.find(s.output)->read_only());
 }
 
 void ArtifactWriter::finish(const SqnrOf& sqnr, const DigestOf& digests) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/calibrate.hpp"
 #include "config/config.hpp"
 #include "plan/plan.hpp"
 #include "plugin/instance.hpp"
@@ -14,14 +15,19 @@ namespace detent {
 
 class ArtifactWriter {
  public:
-  // Declares every tensor of the plan and reserves the room of the metadata. The plan and the model
-  // outlive the writer.
+  // Refuses a target that cannot be written. The plan and the model outlive the writer.
   ArtifactWriter(const Output& output, const Plan& plan, const Model& model, Overwrite overwrite,
                  ThreadPool& pool);
 
-  // In the order of the plan: a kept tensor as it is, or all outputs of a quantized one.
+  // Declares every tensor of the plan and reserves the room of the metadata. Once, before the
+  // tensors: how many parameters an activation has is known when it was calibrated.
+  void declare(const Calibration& calibration);
+
+  // In the order of the plan: a kept tensor as it is, or all outputs of a quantized one. The
+  // parameters of activations after them.
   void add_kept(const TensorInfo& info, const HostTensor& tensor);
   void add_quantized(const TensorPlan& plan, const TensorStore& outputs);
+  void add_activation(const ActivationPlan& plan, const TensorStore& qparams);
 
   // Writes the metadata that are known now; the file is whole, synced, and still staged.
   void finish(const SqnrOf& sqnr, const DigestOf& digests);
@@ -34,6 +40,8 @@ class ArtifactWriter {
   void declare_aliases(const Model& model);
 
   const Plan& plan_;
+  const Model& model_;
+  const Plugin& plugin_;
   Staging staging_;
   Serializer serializer_;
   std::vector<std::string> files_;

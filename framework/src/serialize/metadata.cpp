@@ -49,6 +49,11 @@ json::Value versions(const Plan& plan, const Plugin& serializer) {
     if (t.scheme->observer)
       used.emplace(t.scheme->observer->plugin->id, t.scheme->observer->plugin);
   }
+  for (const ActivationPlan& a : plan.activations) {
+    used.emplace(a.scheme->quantizer.plugin->id, a.scheme->quantizer.plugin);
+    if (a.scheme->observer)
+      used.emplace(a.scheme->observer->plugin->id, a.scheme->observer->plugin);
+  }
   json::Array plugins;
   for (const auto& [id, plugin] : used) plugins.push_back(plugin_stamp(*plugin));
   return json::Object{{"detent", kVersion},
@@ -63,6 +68,8 @@ std::vector<std::string> stored_names(const Plan& plan, const Model& model) {
     if (!t.quantize) names.push_back(model.tensors()[t.tensor].name);
     for (const StoredName& s : t.stored) names.push_back(s.name);
   }
+  for (const ActivationPlan& a : plan.activations)
+    for (const StoredName& s : a.stored) names.push_back(s.name);
   return names;
 }
 
@@ -82,7 +89,7 @@ TensorRecord make_record(const TensorPlan& plan, const TensorInfo& info) {
   TensorRecord r;
   r.name = info.name;
   r.layer = info.layer;
-  r.layer_type = info.type;
+  r.layer_type = plan.input.layer_type;
   r.dtype = info.dtype;
   r.shape = info.shape;
   r.scheme.quantizer = stamp(plan.scheme->quantizer);
@@ -98,14 +105,30 @@ TensorRecord make_record(const TensorPlan& plan, const TensorInfo& info) {
   return r;
 }
 
+ActivationRecord make_record(const ActivationPlan& plan, const Plan& whole, const Model& model) {
+  ActivationRecord r;
+  r.site = plan.site;
+  r.layer = plan.layer;
+  const auto weight = static_cast<std::size_t>(model.find(plan.weight) - model.tensors().data());
+  r.layer_type = whole.tensors[weight].input.layer_type;
+  r.side = plan.side;
+  r.quantizer = stamp(plan.scheme->quantizer);
+  if (!plan.dynamic) r.observer = stamp(*plan.scheme->observer);
+  r.target = plan.target;
+  return r;
+}
+
 std::vector<std::pair<std::string, std::string>> early_metadata(const Plan& plan,
                                                                 const Model& model,
                                                                 const Plugin& serializer) {
   std::vector<TensorRecord> records;
   for (const TensorPlan& t : plan.tensors)
     if (t.quantize) records.push_back(make_record(t, model.tensors()[t.tensor]));
+  std::vector<ActivationRecord> activations;
+  for (const ActivationPlan& a : plan.activations)
+    activations.push_back(make_record(a, plan, model));
   std::vector<std::pair<std::string, std::string>> all{
-      {kQuantizationKey, json::dump(to_json(records))},
+      {kQuantizationKey, json::dump(to_json(records, activations))},
       {kArchitectureKey, json::dump(architecture(plan, model))},
       {kVersionsKey, json::dump(versions(plan, serializer))}};
   std::set<std::string> ours{kQuantizationKey, kArchitectureKey, kVersionsKey,

@@ -32,5 +32,6 @@ SqnrOf widest_sqnr(const Plan& plan, const Model& model);
 DigestOf widest_digests(const Plan& plan, const Model& model);
 
 TensorRecord make_record(const TensorPlan& plan, const TensorInfo& info);
+ActivationRecord make_record(const ActivationPlan& plan, const Plan& whole, const Model& model);
 
 }  // namespace detent

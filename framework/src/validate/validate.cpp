@@ -67,6 +67,18 @@ class Checker {
     return f;
   }
 
+  // Scale and zero point of the activations of the weight's operators: their bytes are compared.
+  void find_activations(const std::string& weight, std::vector<Found>& found) const {
+    for (const ActivationPlan& a : input_.plan.activations) {
+      if (a.weight != weight) continue;
+      for (const StoredName& s : a.stored) {
+        const TensorInfo* info = artifact_.model().find(s.name);
+        found.push_back(info != nullptr ? find(s.name, info->dtype, info->nbytes)
+                                        : find(s.name, DETENT_F32, 0));
+      }
+    }
+  }
+
   void check_tensor(const TensorPlan& t) {
     const TensorInfo& info = input_.original.tensors()[t.tensor];
     std::vector<Found> found;
@@ -75,6 +87,7 @@ class Checker {
       const PlannedTensor& planned = t.quantizer.outputs[i];
       found.push_back(find(t.stored[i].name, planned.dtype, planned.nbytes()));
     }
+    find_activations(info.name, found);
     std::vector<detent_stored_tensor> stored;
     for (const Found& f : found)
       stored.push_back({f.name.c_str(), f.data ? &f.view : nullptr, f.digest_intended.c_str(),

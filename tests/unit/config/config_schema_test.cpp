@@ -63,8 +63,9 @@ TEST_CASE("the keys of the file are the documented ones") {
   CHECK(keys(definition("match")) == "name type min_params max_params dtype");
   CHECK(keys(definition("rule")) == "match exclude keep weight activation");
   CHECK(keys(definition("scheme")) == "observer quantizer params");
-  CHECK(keys(definition("calibration")) == "data samples batch_size");
-  CHECK(keys(definition("runtime")) == "threads isolation seed");
+  CHECK(keys(definition("activation_scheme")) == "observer quantizer params observe");
+  CHECK(keys(definition("calibration")) == "data samples batch_size clip_warning");
+  CHECK(keys(definition("runtime")) == "threads isolation model_timeout seed");
 }
 
 TEST_CASE("every reference of the schema leads somewhere") {

@@ -18,20 +18,20 @@ constexpr const char* kFull = R"({
   "model":   { "path": "model.safetensors", "types": { "bn*": "BatchNorm2d", "*": "Linear" } },
   "plugins": { "search": ["plugins", "/opt/plugins"],
                "pin": { "acme.int3": "sha256:00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF" } },
-  "calibration": { "data": ["a.safetensors", "/data/b.safetensors"], "samples": 99, "batch_size": 8 },
+  "calibration": { "data": ["a.safetensors", "/data/b.safetensors"], "samples": 99, "batch_size": 8, "clip_warning": 0.25 },
   "rules": [
     { "match": { "name": ["lm_head", "re:.*embed.*"], "dtype": "F32" }, "keep": true },
     { "match": { "type": "Linear", "min_params": 512, "max_params": 4096 },
       "exclude": [{ "name": "fc*" }, { "dtype": ["BF16", "F16"] }],
       "weight":     { "observer": "minmax", "quantizer": "int4_groupwise", "params": { "group_size": 64 } },
       "activation": { "observer": { "id": "histogram", "params": { "bins": 512 } },
-                      "quantizer": { "id": "int8" } } },
+                      "quantizer": { "id": "int8" }, "observe": "both" } },
   ],
   "modules_to_not_convert": ["classifier"],
   "outputs":    [ { "serializer": { "id": "safetensors", "params": { "x": 1 } }, "path": "out/m.safetensors" } ],
   "validation": { "validators": ["sqnr", { "id": "size", "params": {} }], "on_failure": "warn" },
   "report":     { "path": "out" },
-  "runtime":    { "threads": 4, "isolation": "process", "seed": 7 },
+  "runtime":    { "threads": 4, "isolation": "process", "model_timeout": 30, "seed": 7 },
   "provenance": "sha256",
 })";
 
@@ -56,6 +56,8 @@ TEST_CASE("every key of the file arrives in its type") {
   CHECK(c.calibration_data[1] == "/data/b.safetensors");
   CHECK(c.calibration_samples == 99);
   CHECK(c.calibration_batch_size == 8);
+  CHECK(c.clip_warning == 0.25);
+  CHECK(c.model_timeout == 30);
   REQUIRE(c.modules_to_not_convert.size() == 1);
   CHECK(c.modules_to_not_convert[0].text == "classifier");
   CHECK(c.modules_to_not_convert[0].pointer == "/modules_to_not_convert/0");

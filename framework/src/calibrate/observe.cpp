@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "calibrate/observe.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <fmt/format.h>
+#include <map>
+
+#include "base/cancel.hpp"
+
+namespace detent {
+namespace {
+
+// The same error with its place in the data in front; what to do about it stays.
+[[noreturn]] void rethrow_at(const Error& error, const std::string& place,
+                             const std::string& layer) {
+  std::vector<Problem> problems = error.problems();
+  for (Problem& p : problems) {
+    p.message = fmt::format("{}: {}", place, p.message);
+    if (!layer.empty()) p.where.layer = layer;
+  }
+  throw Error(error.code(), std::move(problems));
+}
+
+std::string place_of(std::uint64_t batch, const SampleRange& range) {
+  return range.count == 1 ? fmt::format("calibration batch {} (sample {})", batch, range.first + 1)
+                          : fmt::format("calibration batch {} (samples {} to {})", batch,
+                                        range.first + 1, range.first + range.count);
+}
+
+// What the observers do with what the program shows. An error waits until the program's call has
+// returned: the program is another process, and its answer has to be read to the end.
+class Watcher {
+ public:
+  Watcher(const Plan& plan, Observations& observations) : plan_(plan) {
+    for (SiteObservation& site : observations.sites) {
+      const ActivationPlan& a = plan.activations[site.activation];
+      (a.side == Side::input ? watch_.inputs : watch_.outputs).push_back(a.weight);
+      by_weight_[{a.weight, a.side}] = &site;
+    }
+    watch_.seen = [this](const std::string& weight, Side side, const detent_tensor& x) {
+      see(weight, side, x);
+    };
+  }
+
+  const Watch* watch() const { return &watch_; }
+
+  void throw_if_any(const std::string& place) {
+    if (!error_) return;
+    try {
+      std::rethrow_exception(std::exchange(error_, nullptr));
+    } catch (const Error& e) {
+      rethrow_at(e, place, layer_);
+    }
+  }
+
+ private:
+  void see(const std::string& weight, Side side, const detent_tensor& x) {
+    const auto at = by_weight_.find({weight, side});
+    if (error_ || at == by_weight_.end()) return;
+    SiteObservation& site = *at->second;
+    try {
+      site.observer.observe(x);
+      site.tally.add(x);
+    } catch (...) {
+      error_ = std::current_exception();
+      layer_ = plan_.activations[site.activation].layer;
+    }
+  }
+
+  const Plan& plan_;
+  std::map<std::pair<std::string, Side>, SiteObservation*> by_weight_;
+  Watch watch_;
+  std::exception_ptr error_;
+  std::string layer_;
+};
+
+}  // namespace
+
+std::vector<SampleRange> batches_of(const Shard& shard, std::vector<SampleRange> all) {
+  const std::uint64_t n = all.size();
+  const auto edge = [&](std::uint64_t i) {
+    return static_cast<std::ptrdiff_t>(n / shard.shards * i + n % shard.shards * i / shard.shards);
+  };
+  return {all.begin() + edge(shard.index - 1), all.begin() + edge(shard.index)};
+}
+
+Observations fresh_observations(const Plan& plan, ThreadPool& pool) {
+  Observations fresh;
+  for (std::size_t i = 0; i < plan.activations.size(); ++i) {
+    const ActivationPlan& a = plan.activations[i];
+    if (a.dynamic) continue;
+    const PluginUse& use = *a.scheme->observer;
+    fresh.sites.push_back({i,
+                           Observer(*use.plugin, pool,
+                                    {.params = use.params,
+                                     .target = a.site,
+                                     .role = DETENT_ROLE_ACTIVATION,
+                                     .qspec = &a.target}),
+                           {}});
+  }
+  return fresh;
+}
+
+void observe(Program& program, const Plan& plan, const Samples& samples,
+             const std::vector<SampleRange>& batches, const Progress& progress,
+             Observations& into) {
+  Watcher watcher(plan, into);
+  std::uint64_t total = 0;
+  for (const SampleRange& range : batches) total += range.count;
+  for (const SampleRange& range : batches) {
+    check_cancelled();
+    if (progress) progress(into.samples, total);
+    const SampleBatch batch = samples.read(range);
+    const std::vector<NamedTensor> inputs = batch.lent();
+    const std::string place = place_of(into.batches + 1, range);
+    try {
+      program.run(inputs, watcher.watch());
+    } catch (const Error& e) {
+      watcher.throw_if_any(place);
+      rethrow_at(e, place, "");
+    }
+    watcher.throw_if_any(place);
+    into.samples += range.count;
+    ++into.batches;
+  }
+  if (progress) progress(into.samples, total);
+  into.passes = 1;
+}
+
+}  // namespace detent

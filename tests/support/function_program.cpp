@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/function_program.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace detent::test {
+namespace {
+
+[[noreturn]] void cannot(const char* what) {
+  throw std::logic_error(std::string("a fake program cannot ") + what);
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
+
+Outputs FunctionProgram::run(std::span<const detent::NamedTensor> inputs, const Watch* watch) {
+  batches.push_back(inputs.front().view.shape[0]);
+  forward_(inputs, [&](const std::string& weight, Side side, const detent_tensor& x) {
+    const bool asked =
+        watch != nullptr && contains(side == Side::input ? watch->inputs : watch->outputs, weight);
+    if (asked) watch->seen(weight, side, x);
+  });
+  return {};
+}
+
+void FunctionProgram::simulate(std::span<const SimulatedWeight>) { cannot("simulate"); }
+Outputs FunctionProgram::run_simulated(std::span<const detent::NamedTensor>) { cannot("simulate"); }
+std::map<std::string, LocalError> FunctionProgram::measure_local(
+    std::span<const detent::NamedTensor>) {
+  cannot("measure");
+}
+std::unique_ptr<ProgramEdit> FunctionProgram::begin_edit() { cannot("be rewritten"); }
+
+}  // namespace detent::test
