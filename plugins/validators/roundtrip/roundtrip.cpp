@@ -7,11 +7,11 @@
 //           other shapes than the simulation, or values that are not finite where the original's
 //           are; one that claims the simulation's arithmetic and is less than 40 dB from it
 //
-// 40 dB     The two add the same products in another order. That is 2^-24 of a value's size per
-//           addition: 1000 of them, all in one direction, are 84 dB. Where activations are rounded,
-//           a value near the middle of two codes can fall to either side; a step is 1/255 of the
-//           range, 48 dB if every value did so. What is wrong (a scale of the wrong channel, a
-//           sign) lies near 0 dB.
+// 40 dB     The two add the same products in another order: 2^-24 of a value for each addition, so
+//           1000 of them, all in one direction, are 84 dB. Where activations are rounded, a value
+//           in the middle between two codes may fall to either side, one step of range / 255: with
+//           values of a tenth of the range and one in 100 off by a step, 48 dB. What is wrong (a
+//           scale of another channel, a sign) lies near 0 dB.
 #include <cmath>
 #include <cstring>
 #include <string>
