@@ -105,10 +105,14 @@ int run(const Globals& globals, const PipelineOptions& options) {
       {.overwrite = options.overwrite ? Overwrite::replace : Overwrite::refuse,
        .strict = options.strict,
        .program = program.get(),
+       .open_program =
+           [&](const Model& artifact) { return open_program(artifact, pipeline.config, options); },
        .states = options.states,
-       .progress = [&](const std::string& stage, std::uint64_t done, std::uint64_t total) {
-         bar.update(stage, done, total, stage == "calibrate" ? Unit::samples : Unit::bytes);
-       }});
+       .progress =
+           [&](const std::string& stage, std::uint64_t done, std::uint64_t total) {
+             bar.update(stage, done, total,
+                        stage == "calibrate" || stage == "evaluate" ? Unit::samples : Unit::bytes);
+           }});
   bar.clear();
   print_warnings(facts.warnings, globals);
   if (globals.json) {

@@ -193,9 +193,7 @@ std::vector<SampleRange> planned_batches(const Config& config, const Samples& sa
 }
 
 std::optional<Samples> open_samples(const Config& config, const Program* program, Plan& plan) {
-  const bool observes = std::any_of(plan.activations.begin(), plan.activations.end(),
-                                    [](const ActivationPlan& a) { return !a.dynamic; });
-  if (!observes) return std::nullopt;
+  if (program == nullptr || config.calibration_data.empty()) return std::nullopt;
   Samples samples(config.calibration_data, program->facts().inputs);
   std::uint64_t largest = 0;
   for (const SampleRange& batch : planned_batches(config, samples))

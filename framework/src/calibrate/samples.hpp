@@ -67,8 +67,9 @@ class Samples {
 // As many of them, in batches of such a size, as the configuration says.
 std::vector<SampleRange> planned_batches(const Config& config, const Samples& samples);
 
-// The samples that the plan's observers are to see; nullopt when there are no observers. A batch
-// counts in plan.peak_memory_bytes, once here and once in the process that runs the program.
+// The samples that the program runs on, for observers and to evaluate it; nullopt when there is
+// no program or there are no data. A batch counts in plan.peak_memory_bytes, once here and once in
+// the process that runs the program.
 std::optional<Samples> open_samples(const Config& config, const Program* program, Plan& plan);
 
 }  // namespace detent

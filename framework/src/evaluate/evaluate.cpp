@@ -51,13 +51,14 @@ class Candidate {
   }
 
   void add(const EvaluationBatch& batch, const Outputs& expected, const Outputs* simulated) {
-    if (out_.how == Evaluated::simulated)
-      return result_.add(expected, *simulated, batch.samples, batch.target);
+    if (out_.how == Evaluated::simulated && simulated != nullptr)
+      result_.add(expected, *simulated, batch.samples, batch.target);
     if (!runs()) return;
     try {
       const Outputs found = program_->run(batch.inputs);
       result_.add(expected, found, batch.samples, batch.target);
-      if (wants_simulation()) intended_.add(*simulated, found, batch.samples, nullptr);
+      if (wants_simulation() && simulated != nullptr)
+        intended_.add(*simulated, found, batch.samples, nullptr);
     } catch (const Error& e) {
       fail(e);
     }
@@ -133,15 +134,29 @@ class Evaluator {
 
   void measure_batch(const EvaluationBatch& batch) {
     const Outputs expected = input_.original->run(batch.inputs);
-    std::optional<Outputs> simulated;
-    if (std::any_of(candidates_.begin(), candidates_.end(),
-                    [](const Candidate& c) { return c.wants_simulation(); }))
-      simulated = input_.original->run_simulated(batch.inputs);
+    const std::optional<Outputs> simulated = simulate(batch);
     for (Candidate& c : candidates_) c.add(batch, expected, simulated ? &*simulated : nullptr);
-    for (const auto& [weight, error] : input_.original->measure_local(batch.inputs)) {
-      local_[weight].signal += error.signal;
-      local_[weight].noise += error.noise;
+  }
+
+  // None when nobody wants it, and from the first batch on that it fails for: a program can have
+  // parts that cannot be changed, and the run is sound all the same.
+  std::optional<Outputs> simulate(const EvaluationBatch& batch) {
+    if (!no_simulation_.empty()) return std::nullopt;
+    std::optional<Outputs> outputs;
+    try {
+      for (const auto& [weight, error] : input_.original->measure_local(batch.inputs)) {
+        local_[weight].signal += error.signal;
+        local_[weight].noise += error.noise;
+      }
+      if (std::any_of(candidates_.begin(), candidates_.end(),
+                      [](const Candidate& c) { return c.wants_simulation(); }))
+        outputs = input_.original->run_simulated(batch.inputs);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::quantization) throw;
+      no_simulation_ = "the quantized model cannot be simulated: " + first_line(e);
+      warn("not_simulated", no_simulation_);
     }
+    return outputs;
   }
 
   void conclude(OutputEvaluation& o) {
@@ -150,6 +165,7 @@ class Evaluator {
       o.how = Evaluated::nothing;
       o.why = input_.original == nullptr ? input_.why_not
               : !input_.samples          ? "there are no calibration data"
+              : !no_simulation_.empty()  ? no_simulation_
                                          : "the calibration data hold no sample";
       return;
     }
@@ -185,6 +201,7 @@ class Evaluator {
   Evaluation out_;
   std::vector<Candidate> candidates_;
   std::map<std::string, LocalError> local_;
+  std::string no_simulation_;  // why it failed
 };
 
 }  // namespace

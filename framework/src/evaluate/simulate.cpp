@@ -3,6 +3,16 @@
 
 namespace detent {
 
+SidesOf sides_of(const Plan& plan, const Calibration& calibration) {
+  SidesOf sides;
+  for (std::size_t i = 0; i < plan.activations.size(); ++i) {
+    const ActivationPlan& a = plan.activations[i];
+    SimulatedSides& s = sides[a.weight];
+    (a.side == Side::input ? s.input : s.output) = calibration.sites.at(i).params;
+  }
+  return sides;
+}
+
 void simulate_tensor(Program& program, const TensorPlan& plan, const TensorInfo& info,
                      const TensorStore* quantized, const SidesOf& sides, ThreadPool& pool) {
   SimulatedWeight weight;

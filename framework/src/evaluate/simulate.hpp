@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "calibrate/calibrate.hpp"
 #include "plan/plan.hpp"
 #include "program/program.hpp"
 
@@ -16,6 +17,8 @@ struct SimulatedSides {
   std::optional<ActivationParams> output;
 };
 using SidesOf = std::map<std::string, SimulatedSides>;  // by weight
+
+SidesOf sides_of(const Plan& plan, const Calibration& calibration);
 
 // quantized: what the quantizer stored for the tensor; nullptr when it is kept. Does nothing for a
 // kept tensor whose activations stay in floating point.

@@ -10,6 +10,8 @@
 #include "base/cancel.hpp"
 #include "base/hash.hpp"
 #include "base/memory.hpp"
+#include "evaluate/sample_source.hpp"
+#include "evaluate/simulate.hpp"
 #include "report/report.hpp"
 #include "run/digest_files.hpp"
 #include "run/state_files.hpp"
@@ -31,6 +33,7 @@ class Run {
     timed("plan", 0, [&] { plan(); });
     timed("fingerprint", 0, [&] { fingerprint(); });
     if (!facts_.plan.activations.empty()) timed("calibrate", 0, [&] { calibrate(); });
+    sides_ = sides_of(facts_.plan, facts_.calibration);
     for (auto& writer : writers_) writer->declare(facts_.calibration);
     timed("quantize", facts_.plan.bytes_before, [&] { quantize(); });
     timed("finish", facts_.plan.bytes_after, [&] { finish_outputs(); });
@@ -65,16 +68,24 @@ class Run {
       report_ = std::make_unique<ReportWriter>(*config_.report_path, options_.overwrite);
   }
 
-  // What the observers are to see, or have seen.
-  void open_data() {
-    if (options_.states.empty()) {
-      samples_ = open_samples(config_, options_.program, facts_.plan);
-      return;
-    }
+  bool observes() const {
     const auto& activations = facts_.plan.activations;
-    const bool observes = std::any_of(activations.begin(), activations.end(),
-                                      [](const ActivationPlan& a) { return !a.dynamic; });
-    if (!observes)
+    return std::any_of(activations.begin(), activations.end(),
+                       [](const ActivationPlan& a) { return !a.dynamic; });
+  }
+
+  // With states the data may be elsewhere: there is no evaluation then.
+  bool has_data() const {
+    const auto& files = config_.calibration_data;
+    return options_.states.empty() || std::all_of(files.begin(), files.end(), [](const auto& f) {
+             return std::filesystem::exists(f);
+           });
+  }
+
+  // What the observers are to see, or have seen, and what the model is evaluated on.
+  void open_data() {
+    if (has_data()) samples_ = open_samples(config_, options_.program, facts_.plan);
+    if (!options_.states.empty() && !observes())
       throw Error(ErrorCode::config,
                   "the states of observers are of no use: no activation has an observer",
                   "leave --state out, or give a rule \"activation\": {\"observer\": ...}");
@@ -90,7 +101,8 @@ class Run {
   }
 
   void calibrate() {
-    const Observations seen = samples_ ? observe_samples() : read_states();
+    const Observations seen =
+        observes() && options_.states.empty() ? observe_samples() : read_states();
     facts_.calibration = conclude(config_, facts_.plan, seen);
     facts_.calibration.states = state_files(options_.states).size();
     const auto& warnings = facts_.calibration.warnings;
@@ -122,6 +134,7 @@ class Run {
       if (t.quantize) {
         quantize_one(t, info, *tensor);
       } else {
+        simulate(t, info, nullptr);
         remember_digest(info.name, tensor->bytes());
         for (auto& writer : writers_) writer->add_kept(info, *tensor);
       }
@@ -144,6 +157,7 @@ class Run {
   void quantize_one(const TensorPlan& t, const TensorInfo& info, const HostTensor& weight) {
     TensorStore outputs;
     const TensorResult result = quantize_tensor(t, info, weight, pool_, outputs);
+    simulate(t, info, &outputs);
     for (const StoredName& s : t.stored) remember_digest(s.name, outputs.find(s.output)->bytes());
     for (auto& writer : writers_) writer->add_quantized(t, outputs);
     sqnr_[info.name] = result.sqnr_db;
@@ -154,6 +168,10 @@ class Run {
                        result.overflows),
            {.tensor = info.name, .layer = info.layer, .plugin = t.scheme->quantizer.plugin->id}});
     facts_.results.emplace(t.tensor, result);
+  }
+
+  void simulate(const TensorPlan& t, const TensorInfo& info, const TensorStore* quantized) {
+    if (samples_) simulate_tensor(*options_.program, t, info, quantized, sides_, pool_);
   }
 
   void remember_digest(const std::string& name, std::span<const std::byte> bytes) {
@@ -167,6 +185,15 @@ class Run {
 
   void evaluate_outputs() {
     EvaluationInput input;
+    input.original = options_.program;
+    if (input.original == nullptr) input.why_not = why_not_runnable(model_);
+    std::vector<SampleRange> batches;
+    if (samples_) batches = planned_batches(config_, *samples_);
+    if (samples_) input.samples = source_of(*samples_, batches);
+    std::uint64_t total = 0;
+    for (const SampleRange& b : batches) total += b.count;
+    input.progress = [&](std::uint64_t done) { progress("evaluate", done, total); };
+    input.open = options_.open_program;
     for (const auto& writer : writers_) input.artifacts.push_back(writer->staged());
     facts_.evaluation = evaluate(input);
     facts_.warnings.insert(facts_.warnings.end(), facts_.evaluation.warnings.begin(),
@@ -230,6 +257,7 @@ class Run {
   ThreadPool pool_;
   RunFacts facts_;
   std::optional<Samples> samples_;
+  SidesOf sides_;
   std::vector<std::unique_ptr<ArtifactWriter>> writers_;
   std::unique_ptr<ReportWriter> report_;
   SqnrOf sqnr_;

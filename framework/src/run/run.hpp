@@ -57,6 +57,8 @@ struct RunOptions {
   Overwrite overwrite = Overwrite::refuse;
   bool strict = false;         // warnings are errors
   Program* program = nullptr;  // of the model, when it runs
+  // Of an artefact, in the same way; nullptr when it is none. None: artefacts are not run.
+  std::function<std::unique_ptr<Program>(const Model&)> open_program = {};
   // Folders (or files) of observers' states, which are used instead of calibration data.
   std::vector<std::filesystem::path> states = {};
   std::function<void(const std::string& stage, std::uint64_t done, std::uint64_t total)> progress;

@@ -202,13 +202,35 @@ TEST_CASE("an artefact that fails to open, to run or to give the same outputs ha
         "it gives other outputs than the original: 0 outputs, not 1");
 }
 
+TEST_CASE("a program that cannot be simulated is no reason to fail the run") {
+  class Rigid : public FakeProgram {
+   public:
+    Rigid() : FakeProgram(identity()) {}
+    Outputs run_simulated(std::span<const NamedTensor>) override {
+      throw Error(ErrorCode::quantization, "the program cannot be changed");
+    }
+  };
+  Rigid original;
+  const Evaluation e = evaluated(original, samples(3));
+  const std::string why = "the quantized model cannot be simulated: the program cannot be changed";
+  CHECK(e.outputs.at(0).how == Evaluated::nothing);
+  CHECK(e.outputs.at(0).why == why);
+  REQUIRE(e.warnings.size() == 1);
+  CHECK(e.warnings[0].code == "not_simulated");
+
+  const Evaluation ran =
+      evaluated(original, samples(3), [] { return std::make_unique<FakeProgram>(identity()); });
+  CHECK(ran.outputs.at(0).how == Evaluated::artifact);
+  CHECK(ran.outputs.at(0).result.samples == 3);
+  CHECK(ran.outputs.at(0).intended.samples == 0);
+}
+
 TEST_CASE("a signal ends the run and is no fault of the artefact") {
   FakeProgram original = identity();
-  CHECK_THROWS_AS(evaluated(original, samples(1),
-                            []() -> std::unique_ptr<Program> {
-                              throw Error(ErrorCode::interrupted, "interrupted");
-                            }),
-                  Error);
+  const auto interrupted = []() -> std::unique_ptr<Program> {
+    throw Error(ErrorCode::interrupted, "interrupted");
+  };
+  CHECK_THROWS_AS(evaluated(original, samples(1), interrupted), Error);
 }
 
 TEST_CASE("values that are not finite are warnings, told apart by whose they are") {

@@ -79,6 +79,24 @@ TEST_CASE("activations are simulated with the calibrated parameters, on kept wei
   CHECK(simulated_output(both, {0, 5}) == Approx(-4 * 64.0 / 127));
 }
 
+TEST_CASE("the calibrated parameters go to the sides of their own weight") {
+  Plan plan;
+  plan.activations.resize(3);
+  plan.activations[0].weight = "a";
+  plan.activations[1].weight = "a";
+  plan.activations[1].side = Side::output;
+  plan.activations[2].weight = "b";
+  Calibration calibration;
+  calibration.sites.resize(3);
+  for (std::size_t i = 0; i < 3; ++i) calibration.sites[i].params.scale = {static_cast<float>(i)};
+  const SidesOf sides = sides_of(plan, calibration);
+  REQUIRE(sides.size() == 2);
+  CHECK(sides.at("a").input->scale.at(0) == 0);
+  CHECK(sides.at("a").output->scale.at(0) == 1);
+  CHECK(sides.at("b").input->scale.at(0) == 2);
+  CHECK_FALSE(sides.at("b").output.has_value());
+}
+
 TEST_CASE("a kept tensor with activations in floating point stays out of the simulation") {
   class Refusing : public FakeProgram {
    public:
