@@ -61,9 +61,12 @@ class Run {
     facts_.warnings = facts_.plan.warnings;
     if (options_.strict) refuse_warnings(facts_.warnings, ErrorCode::config);
     // What can refuse the run for its targets' sake does so before the work.
-    for (const Output& output : config_.outputs)
-      writers_.push_back(
-          std::make_unique<ArtifactWriter>(output, facts_.plan, model_, options_.overwrite, pool_));
+    for (const Output& output : config_.outputs) {
+      writers_.push_back(std::make_unique<ArtifactWriter>(
+          output, facts_.plan, model_, options_.program, options_.overwrite, pool_));
+      const std::vector<Warning> warnings = writers_.back()->warnings();
+      facts_.warnings.insert(facts_.warnings.end(), warnings.begin(), warnings.end());
+    }
     if (config_.report_path)
       report_ = std::make_unique<ReportWriter>(*config_.report_path, options_.overwrite);
   }

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "serialize/program_view.hpp"
+
 namespace detent {
 namespace {
 
@@ -18,14 +20,23 @@ std::string default_name(const Plugin& serializer) {
 }  // namespace
 
 ArtifactWriter::ArtifactWriter(const Output& output, const Plan& plan, const Model& model,
-                               Overwrite overwrite, ThreadPool& pool)
+                               Program* program, Overwrite overwrite, ThreadPool& pool)
     : plan_(plan),
       model_(model),
       plugin_(*output.serializer.plugin),
       staging_(output.path, default_name(*output.serializer.plugin), overwrite),
       serializer_(*output.serializer.plugin, pool,
                   {.params = output.serializer.params, .target = output.path.filename().string()}) {
+  if (program != nullptr && serializer_.takes_program())
+    serializer_.use_program(view_program(plan, model, program->facts()), program->begin_edit());
   serializer_.begin(staging_.folder(), staging_.name());
+}
+
+std::vector<Warning> ArtifactWriter::warnings() const {
+  std::vector<Warning> warnings;
+  for (SerializerWarning& w : serializer_.warnings())
+    warnings.push_back({std::move(w.code), std::move(w.message), {.plugin = plugin_.id}});
+  return warnings;
 }
 
 void ArtifactWriter::declare(const Calibration& calibration) {

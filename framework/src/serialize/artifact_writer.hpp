@@ -15,9 +15,11 @@ namespace detent {
 
 class ArtifactWriter {
  public:
-  // Refuses a target that cannot be written. The plan and the model outlive the writer.
-  ArtifactWriter(const Output& output, const Plan& plan, const Model& model, Overwrite overwrite,
-                 ThreadPool& pool);
+  // Refuses a target that cannot be written, and a program that the serializer cannot. All but the
+  // output outlive the writer. program: nullptr when the model does not run.
+  ArtifactWriter(const Output& output, const Plan& plan, const Model& model, Program* program,
+                 Overwrite overwrite, ThreadPool& pool);
+  std::vector<Warning> warnings() const;  // of the serializer, about the program
 
   // Declares every tensor of the plan and reserves the room of the metadata. Once, before the
   // tensors: how many parameters an activation has is known when it was calibrated.

@@ -11,6 +11,7 @@
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/jit.h>
 
+#include "torch/archive_source.hpp"
 #include "torch/prepared_module.hpp"
 
 namespace detent::torch_worker {
@@ -67,7 +68,7 @@ void Editor::collect() {
   }
 }
 
-void Editor::define(const std::string& source) { sources_.push_back(jit::compile(source)); }
+void Editor::define(const std::string& source) { sources_.push_back(compile_source(source)); }
 
 void Editor::set_tensor(const std::string& name, at::Tensor tensor) {
   if (const auto it = uses_.out_of_reach.find(name); it != uses_.out_of_reach.end())
