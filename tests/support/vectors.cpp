@@ -51,12 +51,12 @@ auto each_at(const json::Value& object, const std::string& pointer, F&& f) {
 
 }  // namespace
 
-std::vector<NamedTensor> read_safetensors(const std::string& path) {
+std::vector<FileTensor> read_safetensors(const std::string& path) {
   const std::string file = read_file(path);
   std::uint64_t header = 0;
   std::memcpy(&header, file.data(), 8);
   const json::Value root = json::parse(std::string_view(file).substr(8, header));
-  std::vector<NamedTensor> tensors;
+  std::vector<FileTensor> tensors;
   for (const json::Member& entry : *root.if_object()) {
     if (entry.key == "__metadata__") continue;
     if (text_at(entry.value, "/dtype") != "F32") throw std::runtime_error(path + ": not F32");
@@ -68,13 +68,13 @@ std::vector<NamedTensor> read_safetensors(const std::string& path) {
     tensors.push_back({entry.key, std::move(tensor)});
   }
   std::sort(tensors.begin(), tensors.end(),
-            [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
+            [](const FileTensor& a, const FileTensor& b) { return a.name < b.name; });
   return tensors;
 }
 
 std::vector<Tensor> vector_input(const std::string& input) {
   std::vector<Tensor> batches;
-  for (NamedTensor& named : read_safetensors(DETENT_TEST_DATA "/vectors/" + input))
+  for (FileTensor& named : read_safetensors(DETENT_TEST_DATA "/vectors/" + input))
     batches.push_back(std::move(named.tensor));
   return batches;
 }

@@ -9,14 +9,14 @@
 
 namespace detent::test {
 
-struct NamedTensor {
+struct FileTensor {  // of a test file
   std::string name;
   Tensor tensor;
 };
 
 // The tensors of a safetensors file of F32 in the order of their names. A reader for our own test
 // files: it trusts them.
-std::vector<NamedTensor> read_safetensors(const std::string& path);
+std::vector<FileTensor> read_safetensors(const std::string& path);
 
 // The batches of a case's "input", "inputs/normal.safetensors", in calibration order.
 std::vector<Tensor> vector_input(const std::string& input);

@@ -187,7 +187,7 @@ TEST_CASE("no sample at all, and a layer that is never reached, are \"no data ob
 
 TEST_CASE("values outside the chosen range are counted, and many are a warning") {
   const std::string percentile =
-      observer("histogram", R"({"method": "percentile", "percentile": 90.0})");
+      observer("histogram", R"({"method": "percentile", "percentile": 80.0})");
   CalibrationJob job(percentile);
   job.program = echo_program();
   // 5 % lie far above the others.

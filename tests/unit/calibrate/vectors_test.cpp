@@ -2,6 +2,7 @@
 // The reference vectors, batch by batch from files through a program to observers.
 #include "support/vectors.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 
@@ -126,13 +127,17 @@ TEST_CASE("histogram gives what the plugin alone gives for the same batches") {
   for (const char* kind : {"histogram", "entropy"})
     for (const json::Value* json : cases_of(kind)) {
       INFO(text_at(*json, "/id"));
+      const std::vector<Tensor> batches = vector_input(text_at(*json, "/input"));
+      const bool empty = std::all_of(batches.begin(), batches.end(),
+                                     [](const Tensor& b) { return b.bytes().empty(); });
+      if (empty) continue;
       const int bins = json->at_pointer("/params/bins") != nullptr
                            ? static_cast<int>(int_at(*json, "/params/bins"))
                            : 2048;
       Observer alone(Library::built_in("histogram").plugin("histogram"),
                      {{"/bins", bins}, {"/method", std::string(kind) == "entropy" ? "kl" : "mse"}},
                      spec_of(*json));
-      for (const Tensor& batch : vector_input(text_at(*json, "/input"))) alone.observe(batch);
+      for (const Tensor& batch : batches) alone.observe(batch);
       const Calibration got = calibrate(*json);
       CHECK(got.sites.at(0).params.scale.at(0) == alone.qparams().values<float>("scale").at(0));
       ++checked;
