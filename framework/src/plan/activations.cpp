@@ -11,10 +11,20 @@
 namespace detent {
 namespace {
 
-// The prefix of what is stored. A layer can have several parameters that are used as weights; only
-// that of the usual name speaks for the layer.
+// A layer can have several parameters that are used as weights; only that of the usual name speaks
+// for the layer.
+bool speaks_for_layer(const TensorInfo& weight) {
+  return weight.param == "weight" && !weight.layer.empty();
+}
+
 std::string site_of(const TensorInfo& weight) {
-  return weight.param == "weight" && !weight.layer.empty() ? weight.layer : weight.name;
+  return speaks_for_layer(weight) ? weight.layer : weight.name;
+}
+
+// The prefix of what is stored: "fc1.input". Beside a tensor, as its scale: "kernel_input"; a dot
+// would put it into a module that has the tensor's name.
+std::string stored_prefix(const TensorInfo& weight, Side side) {
+  return site_of(weight) + (speaks_for_layer(weight) ? "." : "_") + to_string(side);
 }
 
 bool wants(const TensorScheme& scheme, Side side) {
@@ -49,6 +59,8 @@ class ActivationPlanner {
     const TensorScheme* scheme = scheme_of(tensor);
     if (scheme == nullptr) return;
     layers_seen_.insert(weight->layer);
+    if (const auto it = facts_.out_of_reach.find(use.weight); it != facts_.out_of_reach.end())
+      return skip(weight->layer, tensor.rule, it->second);
     for (const Side side : {Side::input, Side::output}) {
       // A weight that several operators use has one pair of parameters for all of them.
       if (!wants(*scheme, side) || !sides_seen_.emplace(use.weight, side).second) continue;
@@ -70,7 +82,7 @@ class ActivationPlanner {
     a.rule = tensor.rule;
     a.scheme = &scheme;
     a.dynamic = !scheme.observer.has_value();
-    const std::string name = fmt::format("{}.{}", a.site, to_string(side));
+    const std::string name = stored_prefix(weight, side);
     const QuantizerPlan answer = ask_quantizer(name, weight, tensor, scheme, side);
     if (!answer.declined.empty()) {
       skip(a.layer, a.rule, fmt::format("{}: {}", scheme.quantizer.plugin->id, answer.declined));

@@ -39,6 +39,7 @@ class Planner {
   Plan make() {
     refuse_isolation();
     refuse_without_program();
+    refuse_fixed_program();
     plan_.layers = group_layers(model_, types_);
     plan_.tensors.resize(model_.tensors().size());
     for (std::size_t l = 0; l < plan_.layers.size(); ++l)
@@ -76,14 +77,48 @@ class Planner {
     }
     for (const Output& output : config_.outputs) {
       const PluginUse& use = output.serializer;
-      const auto& needs = use.plugin->requirements;
-      if (std::find(needs.begin(), needs.end(), DETENT_NEEDS_PROGRAM) == needs.end()) continue;
+      if (!needs_program(use)) continue;
       problems.push_back({fmt::format("serializer \"{}\" writes models that run (TorchScript); {}",
                                       use.plugin->id, why()),
                           "choose another serializer, or give a TorchScript model",
                           where_in(config_, use.pointer, use.position)});
     }
     if (!problems.empty()) throw Error(ErrorCode::config, std::move(problems));
+  }
+
+  static bool needs_program(const PluginUse& serializer) {
+    const auto& needs = serializer.plugin->requirements;
+    return std::find(needs.begin(), needs.end(), DETENT_NEEDS_PROGRAM) != needs.end();
+  }
+
+  // A program that cannot be taken apart can be read and run, and no other be made of it.
+  void refuse_fixed_program() {
+    for (const Output& output : config_.outputs) {
+      const PluginUse& use = output.serializer;
+      if (program_ == nullptr || !needs_program(use)) continue;
+      writes_program_ = true;
+      const std::string& why = program_->facts().not_editable;
+      if (why.empty()) continue;
+      throw Error(ErrorCode::config,
+                  fmt::format("serializer \"{}\" cannot write this model: {}", use.plugin->id, why),
+                  "choose a serializer that writes weights alone: see `detent plugins list`",
+                  where_in(config_, use.pointer, use.position));
+    }
+  }
+
+  // Nothing of the program would notice that this tensor was quantized.
+  void warn_of_no_effect(const TensorInfo& tensor) {
+    if (program_ == nullptr) return;
+    const ProgramFacts& facts = program_->facts();
+    const bool used =
+        std::any_of(facts.uses.begin(), facts.uses.end(),
+                    [&](const WeightUse& use) { return use.weight == tensor.name; }) ||
+        facts.other_readers.contains(tensor.name) || facts.out_of_reach.contains(tensor.name);
+    if (used || !facts.not_editable.empty()) return;
+    plan_.warnings.push_back(
+        {"no_effect",
+         fmt::format("\"{}\" is quantized, and the program does not use it", tensor.name),
+         {.tensor = tensor.name, .layer = tensor.layer}});
   }
 
   TensorPlan decide(std::size_t layer_index, std::size_t tensor_index) {
@@ -109,10 +144,20 @@ class Planner {
       plan.reason = fmt::format("{} says nothing about weights", rule->pointer);
     } else if (!is_float(tensor.dtype)) {
       plan.reason = fmt::format("{} is no floating-point type", dtype_name(tensor.dtype));
+    } else if (const std::string* why = out_of_reach(tensor)) {
+      plan.reason = fmt::format("the program cannot be given another: {}", *why);
     } else {
       ask_quantizer(layer, tensor, *rule->weight, plan);
     }
     return plan;
+  }
+
+  // Why the program keeps the tensor, where one is written; nullptr when it need not.
+  const std::string* out_of_reach(const TensorInfo& tensor) const {
+    if (program_ == nullptr || !writes_program_) return nullptr;
+    const auto& all = program_->facts().out_of_reach;
+    const auto it = all.find(tensor.name);
+    return it == all.end() ? nullptr : &it->second;
   }
 
   // The rule for this tensor, with plan.rule and plan.reason set; nullptr when it is kept.
@@ -149,6 +194,7 @@ class Planner {
       return;
     }
     refuse_missing_statistics(config_, scheme, answer, tensor.name);
+    warn_of_no_effect(tensor);
     plan.quantize = true;
     plan.scheme = &scheme;
     plan.bytes_after = 0;
@@ -250,6 +296,7 @@ class Planner {
   const Model& model_;
   const Program* program_;
   ThreadPool& pool_;
+  bool writes_program_ = false;     // an output is a program
   std::vector<std::string> types_;  // of each tensor
   std::vector<RuleMatcher> rules_;
   std::vector<PatternMatcher> not_converted_;

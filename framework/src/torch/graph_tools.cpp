@@ -5,6 +5,8 @@
 #include <torch/csrc/jit/passes/inline_fork_wait.h>
 #include <torch/csrc/jit/passes/inliner.h>
 
+#include "torch/tensor_lists.hpp"
+
 namespace detent::torch_worker {
 namespace {
 
@@ -119,6 +121,7 @@ Rebuilt rebuild(const jit::Module& source) {
   const Object root = Cloner(out).clone(source._ivalue(), "");
   out.module = jit::Module(root);
   for (const jit::Method& method : source.get_methods()) copy_method(method, root->type(), out);
+  spread_tensor_lists(out);
   return out;
 }
 

@@ -119,24 +119,22 @@ void replace_tensors(const Rebuilt& rebuilt, const LoadedModel& model,
   }
 }
 
+// TorchScript's interpreter puts what was raised last, behind "...Error: "; its compiler and most
+// operators put it first.
 std::string short_message(const std::exception& e) {
   const auto* torch_error = dynamic_cast<const c10::Error*>(&e);
-  const std::string whole =
-      torch_error != nullptr ? torch_error->what_without_backtrace() : e.what();
+  std::istringstream lines(torch_error != nullptr ? torch_error->what_without_backtrace()
+                                                  : e.what());
   constexpr std::size_t kMost = 600;
-  std::istringstream lines(whole);
-  std::string line;
-  std::string last;
-  std::string after_runtime_error;
-  while (std::getline(lines, line)) {
+  std::string first;
+  std::string raised;
+  for (std::string line; std::getline(lines, line);) {
     if (line.rfind("Exception raised from", 0) == 0 || line.rfind("frame #", 0) == 0) break;
     const std::size_t error = line.find("Error: ");
-    if (error != std::string::npos) after_runtime_error = line.substr(error + 7);
-    if (line.find_first_not_of(" ~^.<-HER\t") != std::string::npos) last = line;
-    if (after_runtime_error.empty() && last.empty()) continue;
+    if (error != std::string::npos) raised = line.substr(error + 7);
+    if (first.empty()) first = line;
   }
-  const std::string& text = !after_runtime_error.empty() ? after_runtime_error : last;
-  return text.substr(0, kMost);
+  return (raised.empty() ? first : raised).substr(0, kMost);
 }
 
 }  // namespace detent::torch_worker

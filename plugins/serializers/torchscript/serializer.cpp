@@ -108,6 +108,12 @@ class TorchScript final : public sdk::Serializer, public sdk::ProgramWriter {
       return {DETENT_E_INVALID_ARG, "\"" + *declared_.begin() + "\" was declared and not added"};
     for (const auto& [key, text] : metadata_->texts())
       if (const sdk::Status set = program_.set_extra_file(key, text); !set.ok()) return set;
+    // Weights as they are dequantized elsewhere too, and the operators that were there: the
+    // round-trip check may hold the program to it. The fast kernels round in other places.
+    if (form_ != Form::fast)
+      if (const sdk::Status set = program_.set_extra_file("execution", R"({"exact":true})");
+          !set.ok())
+        return set;
     const sdk::Status written = program_.write(file_);
     reset();
     return written;

@@ -52,7 +52,8 @@ TEST_CASE("stored tensors go into the program, kept ones are there", "[torchscri
   CHECK(w.program.tensors["w_scale"] == std::pair<detent_dtype, Shape>{DETENT_F32, {2, 2}});
   CHECK(w.program.tensors["fc.input_scale"] == std::pair<detent_dtype, Shape>{DETENT_F32, {}});
   CHECK(w.program.extra_files ==
-        std::map<std::string, std::string>{{"quantization", R"({"format_version":2})"},
+        std::map<std::string, std::string>{{"execution", R"({"exact":true})"},
+                                           {"quantization", R"({"format_version":2})"},
                                            {"note", R"(says "hi")"}});
   CHECK(w.file() == "archive");
 }
