@@ -107,14 +107,12 @@ std::string stored_name(const std::string& tensor, const std::string& output) {
   return output == "qweight" ? tensor : tensor + "_" + output;
 }
 
-std::string stored_name(const std::string& site, Side side, const std::string& output) {
-  return fmt::format("{}.{}_{}", site, to_string(side), output);
-}
-
+// Within its layer; a site that is a tensor's, beside that tensor.
 std::vector<std::string> ActivationRecord::stored() const {
   if (dynamic()) return {};
-  std::vector<std::string> names{stored_name(site, side, "scale")};
-  if (target.spec.symmetric == 0) names.push_back(stored_name(site, side, "zero_point"));
+  const std::string prefix = site + (site == layer ? "." : "_") + to_string(side);
+  std::vector<std::string> names{prefix + "_scale"};
+  if (target.spec.symmetric == 0) names.push_back(prefix + "_zero_point");
   return names;
 }
 

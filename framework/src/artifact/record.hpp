@@ -61,13 +61,13 @@ struct ActivationRecord {
   QuantTarget target;
 
   bool dynamic() const { return !observer.has_value(); }
-  std::vector<std::string> stored() const;  // names of tensors in the artefact
+  // Names of tensors in the artefact: "fc1.input_scale"; "kernel_input_scale" where the site is the
+  // tensor "kernel" and not a layer.
+  std::vector<std::string> stored() const;
 };
 
 // "fc1.weight" for "qweight", "fc1.weight_scale" for "scale".
 std::string stored_name(const std::string& tensor, const std::string& output);
-// "fc1.input_scale" for the input of the site "fc1" and "scale".
-std::string stored_name(const std::string& site, Side side, const std::string& output);
 
 // The value of the metadata key "quantization":
 //   format_version  1

@@ -197,11 +197,9 @@ const Object& Editor::object_at(const std::string& path) {
 void Editor::place_tensor(const std::string& name, const at::Tensor& tensor) {
   const auto [path, attribute] = split(name);
   const Object object = object_at(path);
-  if (object->type()->hasAttribute(attribute)) {
-    object->setAttr(attribute, tensor);
-  } else {
-    add_buffer(object, attribute, tensor);
-  }
+  // Also an attribute that is declared as Optional[Tensor] is a tensor from now on.
+  if (object->type()->hasAttribute(attribute)) remove_attribute(object, attribute);
+  add_buffer(object, attribute, tensor);
 }
 
 void Editor::place_prepared(const std::string& name, const Call& call) {
@@ -328,7 +326,7 @@ void Editor::apply_reads(const std::string& tensor, const Call& call) {
     jit::Graph& graph = *reader->owningGraph();
     const jit::WithInsertPoint at(reader->node()->next());
     jit::Value* result = insert_call(graph, call, nullptr);
-    result->setType(reader->type());
+    if (reader->type()->isSubtypeOf(*c10::TensorType::get())) result->setType(reader->type());
     reader->replaceAllUsesWith(result);
   }
 }
