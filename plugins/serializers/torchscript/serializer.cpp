@@ -28,6 +28,8 @@ constexpr const char* kSchema = R"json({
   }
 })json";
 
+constexpr const char* kExecution = "execution";  // the extra file that says how exact it runs
+
 Form form_of(const sdk::Config& config) {
   const std::string form = config.params.get("/form", "portable");
   if (form == "portable") return Form::portable;
@@ -106,12 +108,14 @@ class TorchScript final : public sdk::Serializer, public sdk::ProgramWriter {
   sdk::Status finish() override {
     if (!declared_.empty())
       return {DETENT_E_INVALID_ARG, "\"" + *declared_.begin() + "\" was declared and not added"};
-    for (const auto& [key, text] : metadata_->texts())
+    for (const auto& [key, text] : metadata_->texts()) {
+      if (key == kExecution) continue;  // of the file that was read, not of this one
       if (const sdk::Status set = program_.set_extra_file(key, text); !set.ok()) return set;
+    }
     // Weights as they are dequantized elsewhere too, and the operators that were there: the
     // round-trip check may hold the program to it. The fast kernels round in other places.
     if (form_ != Form::fast)
-      if (const sdk::Status set = program_.set_extra_file("execution", R"({"exact":true})");
+      if (const sdk::Status set = program_.set_extra_file(kExecution, R"({"exact":true})");
           !set.ok())
         return set;
     const sdk::Status written = program_.write(file_);

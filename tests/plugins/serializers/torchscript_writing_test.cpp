@@ -58,6 +58,16 @@ TEST_CASE("stored tensors go into the program, kept ones are there", "[torchscri
   CHECK(w.file() == "archive");
 }
 
+TEST_CASE("what another file said of its execution is not carried over", "[torchscript]") {
+  Writer w;
+  REQUIRE(w.use() == DETENT_OK);
+  REQUIRE(w.begin() == DETENT_OK);
+  REQUIRE(w.set("execution", R"({"exact":false})") == DETENT_OK);
+  REQUIRE(w.finish() == DETENT_OK);
+  CHECK(w.program.extra_files ==
+        std::map<std::string, std::string>{{"execution", R"({"exact":true})"}});
+}
+
 TEST_CASE("without a program nothing is begun", "[torchscript]") {
   Writer w;
   CHECK(w.begin() == DETENT_E_UNSUPPORTED);
