@@ -200,7 +200,8 @@ def dynamic_activations(f):
     data = [RANDOM.normal(0, 3, s).astype(F32) for s in ((6,), (4, 13), (2, 3, 5), (1, 1))]
     data += [np.abs(data[1]) + 1, -np.abs(data[1]) - 1, np.zeros((3, 4), F32), np.full((2, 2), 1e-44, F32),
              np.broadcast_to(SPECIAL, (2, 13)).copy(), np.full((2, 3), np.nan, F32), np.zeros((0, 4), F32),
-             np.array([[3e38, -3e38, 1.0]], F32)]
+             np.array([[3e38, -3e38, 1.0]], F32), np.array([[-np.inf, 1.0, 2.0]], F32),
+             np.array([[np.inf, 1.0, -2.0]], F32)]
     for x, (qmin, qmax) in itertools.product(data, ((-128, 127), (0, 255), (-127, 127))):
         for axis, symmetric in itertools.product((None, *range(x.ndim)), (False, True)):
             along = -1 if axis is None else axis
