@@ -22,7 +22,7 @@ namespace {
 
 using namespace test::pickle;
 
-constexpr int kMutations = 6'000;
+constexpr int kMutations = 4'000;
 
 struct Part {  // of a record's data
   std::size_t begin, end;

@@ -54,7 +54,7 @@ class Net(nn.Module):
         self.bn = nn.BatchNorm1d(8)
         self.head = nn.Linear(8, 16, bias=False)
         self.head.weight = self.embedding.weight  # tied
-        self.half = nn.Linear(8, 8).half()
+        self.low = nn.Linear(8, 8).half()
         self.register_buffer("steps", torch.arange(5))
         self.register_buffer("scratch", torch.ones(3), persistent=False)
         self.plain = torch.ones(4)
@@ -64,7 +64,7 @@ class Net(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.bn(self.conv(x.transpose(1, 2))).transpose(1, 2)
-        return self.head(x + self.plain.sum() + self.steps.sum() + self.half.weight.sum().float())
+        return self.head(x + self.plain.sum() + self.steps.sum() + self.low.weight.sum().float())
 
 
 class TorchFiles(unittest.TestCase):
@@ -284,7 +284,7 @@ class TorchFiles(unittest.TestCase):
         scripted = self.check_script(torch.jit.script(model), note="some text")
         self.assertEqual(scripted["format"], "torchscript")
         self.assertEqual(scripted["metadata"], {"note": "some text"})
-        traced = self.check_script(torch.jit.trace(model, torch.randint(0, 16, (2, 6))))
+        traced = self.check_script(torch.jit.trace(model, torch.randint(0, 16, (2, 6)), check_trace=False))
         for seen in (scripted, traced):
             types = {t["layer"]: t["type"] for t in seen["tensors"]}
             modules = dict(model.named_modules())

@@ -2,6 +2,7 @@
 // Files of torch.save and torch.jit.save, made by hand: a writer that shares nothing with the
 // reader under test. Its zip layout is that of PyTorch 2.13: data descriptors, 64-bit directory.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -46,6 +47,7 @@ class ZipWriter {
  public:
   bool descriptors = true;     // sizes and checksum behind the data, as PyTorch
   bool wide_directory = true;  // with the 64-bit end of the directory, as PyTorch
+  bool wide_entries = false;   // with 64-bit sizes and offsets, as of 4 GB and more
   std::string gap;             // between entries
   std::string comment;
 
@@ -72,8 +74,9 @@ class ZipWriter {
              little(count, 8) + little(count, 8) + little(size, 8) + little(at, 8);
       out += "PK\x06\x07" + little(0, 4) + little(end, 8) + little(1, 4);
     }
-    return out + "PK\x05\x06" + little(0, 4) + little(count, 2) + little(count, 2) +
-           little(size, 4) + little(at, 4) + little(comment.size(), 2) + comment;
+    const std::uint64_t few = std::min<std::uint64_t>(count, 0xFFFF);
+    return out + "PK\x05\x06" + little(0, 4) + little(few, 2) + little(few, 2) + little(size, 4) +
+           little(at, 4) + little(comment.size(), 2) + comment;
   }
 
  private:
@@ -81,22 +84,30 @@ class ZipWriter {
     return r.claimed_size == UINT64_MAX ? r.data.size() : r.claimed_size;
   }
 
+  // Sizes of an entry, stored and before compression.
+  std::string sizes(const ZipRecord& r, unsigned length) const {
+    return little(size_of(r), length) + little(size_of(r), length);
+  }
+
   std::string local(const ZipRecord& r) const {
-    const std::string sums =
-        little(own_crc32(r.data), 4) + little(size_of(r), 4) + little(size_of(r), 4);
+    const std::string crc = little(own_crc32(r.data), 4);
     const std::string padding(7, 'Z');
     return "PK\x03\x04" + little(0, 2) + little(descriptors ? 0x0808 : 0x0800, 2) +
-           little(r.method, 2) + little(0, 4) + (descriptors ? std::string(12, '\0') : sums) +
-           little(r.name.size(), 2) + little(4 + padding.size(), 2) + r.name + "FB" +
-           little(padding.size(), 2) + padding + r.data +
-           (descriptors ? "PK\x07\x08" + sums : std::string());
+           little(r.method, 2) + little(0, 4) +
+           (descriptors ? std::string(12, '\0') : crc + sizes(r, 4)) + little(r.name.size(), 2) +
+           little(4 + padding.size(), 2) + r.name + "FB" + little(padding.size(), 2) + padding +
+           r.data + (descriptors ? "PK\x07\x08" + crc + sizes(r, wide_entries ? 8 : 4) : "");
   }
 
   std::string entry(const ZipRecord& r, std::uint64_t at) const {
+    const std::string extra =
+        wide_entries ? little(1, 2) + little(24, 2) + sizes(r, 8) + little(at, 8) : "";
+    const std::string absent(4, '\xff');
     return "PK\x01\x02" + little(0, 4) + little(descriptors ? 0x0808 : 0x0800, 2) +
            little(r.method, 2) + little(0, 4) + little(own_crc32(r.data), 4) +
-           little(size_of(r), 4) + little(size_of(r), 4) + little(r.name.size(), 2) +
-           std::string(12, '\0') + little(at, 4) + r.name;
+           (wide_entries ? absent + absent : sizes(r, 4)) + little(r.name.size(), 2) +
+           little(extra.size(), 2) + std::string(10, '\0') +
+           (wide_entries ? absent : little(at, 4)) + r.name + extra;
   }
 
   std::vector<ZipRecord> records_;

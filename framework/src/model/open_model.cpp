@@ -33,7 +33,7 @@ std::string lower_extension(const fs::path& path) {
 }
 
 constexpr const char* kFormats =
-    "use a .safetensors file, a Hugging Face folder, or a .pt file of torch.save or TorchScript";
+    "use a .safetensors file or a Hugging Face folder, or a file of torch.save or TorchScript";
 
 [[noreturn]] void refuse_extension(const fs::path& path, const std::string& extension) {
   if (path.filename().string().ends_with(".safetensors.index.json"))

@@ -55,9 +55,13 @@ class Reader {
 
  private:
   bool is_tensor(PickleId id) const { return tree_[id].kind == PickleKind::tensor; }
+  bool is_number(PickleId id) const {
+    const PickleKind kind = tree_[id].kind;
+    return kind == PickleKind::integer || kind == PickleKind::real || kind == PickleKind::boolean;
+  }
   bool is_pair(PickleId id) const {
     const auto items = tree_.items(id);
-    return items.size() == 2 && is_tensor(items[0]) && is_tensor(items[1]);
+    return items.size() == 2 && is_tensor(items[0]) && (is_tensor(items[1]) || is_number(items[1]));
   }
 
   // place is where the record stands in the file: "", "[3]".
@@ -106,6 +110,8 @@ class Reader {
   Item item(std::string name, PickleId id, const std::string& place) const {
     const PickleValue& value = tree_[id];
     Item result;
+    if (name == kInput && !is_tensor(id))
+      refuse_place(place, fmt::format("is {}, not a tensor", describe(tree_, id)), kForms);
     switch (value.kind) {
       case PickleKind::tensor:
         result.tensor = file_.place(file_.data, tree_.tensor(value), place.empty() ? name : place);

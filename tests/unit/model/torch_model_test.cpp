@@ -143,7 +143,7 @@ TEST_CASE("The state dict of a checkpoint is found, and what is left out is said
   const auto read = [&](const std::string& object) {
     return opened(folder, torch_zip(object, {counting(24)}).bytes());
   };
-  const std::string optimizer = text("optimizer") + dict(text("state") + dict("K\x00" + dict(v)));
+  const std::string optimizer = text("optimizer") + dict(text("state") + dict("K\x05" + dict(v)));
   auto model = read(dict(text("state_dict") + dict(w) + text("epoch") + "K\x03"));
   CHECK(names(*model) == Names{"w"});
   CHECK(model->notes().empty());

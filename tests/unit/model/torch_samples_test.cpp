@@ -69,6 +69,7 @@ TEST_CASE("Samples are read in every form in which they are saved") {
   CHECK(outline(read(list(kInputs + kTargets))) == "input[4, 6] target[4]");
   CHECK(outline(read(tuple(kInputs + kTargets))) == "input[4, 6] target[4]");
   CHECK(outline(read(list(kInputs))) == "input[4, 6]");
+  CHECK(outline(read(tuple(kInputs + "K\x07"))) == "input[1, 4, 6] target[1]");
   CHECK(outline(read(list(kInputs + kInputs + kTargets))) == "input[4, 6]; input[4, 6]; input[4]");
   CHECK(outline(read(list(tuple(kInputs + kTargets) + list(kInputs)))) ==
         "input[4, 6] target[4]; input[4, 6]");
@@ -122,6 +123,8 @@ TEST_CASE("What is no sample is refused with its place") {
   CHECK(contains(refused(list(kInputs + tuple(kInputs + text("x")) + "N")),
                  "[1][1] of the samples: is a string, not a tensor"));
   CHECK(contains(refused(list("N")), "[0] of the samples: is None"));
+  CHECK(contains(refused(list("K\x01K\x02")), "[0] of the samples: is an int, not a tensor"));
+  CHECK(contains(refused(list(tuple("K\x01" + kInputs))), "[0][0] of the samples: is an int"));
   CHECK(contains(refused(list(tuple(kInputs + kInputs + kInputs) + "N")),
                  "[0] of the samples: has 3 parts"));
   CHECK(contains(refused(list(dict("") + "N")), "[0] of the samples: holds nothing"));

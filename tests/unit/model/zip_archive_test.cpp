@@ -66,6 +66,23 @@ TEST_CASE("A zip archive's entries are found and read, whichever of its forms it
   }
 }
 
+TEST_CASE("Zip entries with 64-bit sizes and offsets are read, and damaged ones refused") {
+  const TempFolder folder;
+  ZipWriter writer = two_entries();
+  writer.wide_entries = true;
+  const std::string bytes = writer.bytes();
+  const Opened opened = open_zip(folder, bytes);
+  CHECK(read_entry(opened.file, *opened.zip.find("data/0")) == counting(300));
+  // The field is behind the name "m/data/0": its length, the size, the stored size, the offset.
+  const std::string field = "m/data/0" + little(1, 2) + little(24, 2);
+  CHECK(contains(refusal_of(patched(bytes, field, 10, little(16, 2))), "64-bit sizes are damaged"));
+  CHECK(contains(refusal_of(patched(bytes, field, 10, little(999, 2))), "fields are damaged"));
+  CHECK(contains(refusal_of(patched(bytes, field, 12, little(UINT64_MAX, 8))), "yet takes 300"));
+  const std::string huge = little(UINT64_MAX, 8) + little(UINT64_MAX, 8);
+  CHECK(contains(refusal_of(patched(bytes, field, 12, huge)), "do not end before byte"));
+  CHECK(contains(refusal_of(patched(bytes, field, 28, little(UINT64_MAX - 5, 8))), "belong to no"));
+}
+
 TEST_CASE("A bit that is flipped in an entry's data is found by its checksum") {
   const std::string bytes = two_entries().bytes();
   const std::size_t at = bytes.find(counting(300));
@@ -80,12 +97,12 @@ TEST_CASE("A bit that is flipped in an entry's data is found by its checksum") {
 TEST_CASE("Zip entries that overlap, leave a gap or go beyond the directory are refused") {
   const std::string bytes = two_entries().bytes();
   // The second entry of the directory points into the first; and to its very beginning.
-  CHECK(contains(refusal_of(patched(bytes, kDirectoryEntry, 42, little(10, 4), 1)),
-                 "do not end before byte 10"));
+  CHECK(contains(refusal_of(patched(bytes, kDirectoryEntry, 42, little(52, 4), 1)),
+                 "do not end before byte 52"));
   CHECK(contains(refusal_of(patched(bytes, kDirectoryEntry, 42, little(0, 4), 1)),
                  "there is no room for its header"));
   CHECK(contains(refusal_of(patched(bytes, kDirectoryEntry, 42, little(0xFFFF'FFF0, 4), 1)),
-                 "lies behind the entries"));
+                 "bytes behind it belong to no entry"));
   CHECK(contains(refusal_of(patched(bytes, kDirectoryEntry, 42, little(1, 4))),
                  "something stands before the first zip entry"));
   ZipWriter writer = two_entries();
@@ -93,7 +110,10 @@ TEST_CASE("Zip entries that overlap, leave a gap or go beyond the directory are 
   CHECK(contains(refusal_of(writer.bytes()), "what stands behind its data"));
   writer.gap = "x";
   CHECK(contains(refusal_of(writer.bytes()), "17 bytes behind it belong to no entry"));
-  CHECK(contains(refusal_of("x" + bytes), "does not end at byte"));
+  CHECK(contains(refusal_of("x" + bytes), "the 64-bit end of the zip directory"));
+  writer = two_entries();
+  writer.wide_directory = false;
+  CHECK(contains(refusal_of("x" + writer.bytes()), "does not end at byte"));
   CHECK(contains(refusal_of(bytes + "x"), "without a directory at its end"));
 }
 
@@ -145,7 +165,7 @@ TEST_CASE("What PyTorch does not write in a zip archive is refused by what it is
     return refusal_of(writer.add("m/version", "3").add(std::move(record)).bytes());
   };
   CHECK(contains(with({"m/data/0", "x", UINT64_MAX, 8}),
-                 "\"m/data/0\" (byte 102): is compressed (method 8), which PyTorch does to code"));
+                 "is compressed (method 8), which PyTorch does to code"));
   CHECK(contains(with({"m/code/a.py", "x", UINT64_MAX, 12}), "is compressed (method 12)"));
   CHECK(contains(with({"other/data/0", "x"}), "lies outside the folder \"m/\""));
   ZipWriter writer = two_entries();

@@ -236,6 +236,8 @@ PickleId TorchCalls::call(PickleTree& tree, PickleId callee, PickleId arguments)
 PickleId TorchCalls::persistent(PickleTree& tree, PickleId id) const {
   if (!tree.is_sequence(id)) fail("a persistent id is no tuple");
   const Arguments a = tree.items(id);
+  // ("module", class, its file, its code): of the legacy format, beside objects of the class.
+  if (a.size() == 4 && tree[a[0]].text == "module") return a[1];
   if (a.size() < 5 || tree[a[0]].text != "storage" || !has_kind(tree, a[1], PickleKind::global) ||
       !has_kind(tree, a[2], PickleKind::text) || !has_kind(tree, a[4], PickleKind::integer) ||
       tree[a[4]].integer < 0)
