@@ -24,6 +24,16 @@ SCHEMES = {
 }
 
 
+class Tied(torch.nn.Module):
+    """An embedding whose matrix is the last layer's, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.fc = torch.nn.Embedding(20, 32), torch.nn.Linear(32, 32)
+        self.head = torch.nn.Linear(32, 20, bias=False)
+        self.head.weight = self.embed.weight
+
+
 class Digits(torch.nn.Module):
     """The module that config_examples/digits/model.safetensors belongs to."""
 
@@ -34,13 +44,14 @@ class Digits(torch.nn.Module):
         self.fc1, self.fc2 = torch.nn.Linear(512, 64), torch.nn.Linear(64, 10)
 
 
-def pipeline(folder, weight):
+def pipeline(folder, weight, model=MODEL):
     """A pipeline file in `folder` that writes a.safetensors and a.pt beside itself."""
     path = pathlib.Path(folder, "pipeline.json")
     path.write_text(json.dumps({
-        "model": {"path": str(MODEL)}, "rules": [{"weight": weight}],
+        "model": {"path": str(model)}, "rules": [{"weight": weight}],
         "outputs": [{"serializer": "safetensors", "path": "a.safetensors"},
-                    {"serializer": "state_dict", "path": "a.pt"}]}), encoding="utf-8")
+                    {"serializer": "state_dict", "path": "a.pt"}],
+        "validation": {"validators": ["sqnr", "roundtrip"]}}), encoding="utf-8")
     return path
 
 
@@ -101,6 +112,35 @@ class StateDicts(unittest.TestCase):
         damaged.write_bytes(data)
         with zipfile.ZipFile(damaged) as archive:
             self.assertEqual(archive.testzip(), "archive/data/0")
+        program.detent("verify", damaged, expect=5)
+
+    def test_detent_reads_its_own_state_dicts(self):
+        for path, _ in self.each():
+            program.detent("verify", path)
+            back = {}
+            for extension in (".pt", ".safetensors"):
+                back[extension] = path.with_name("float" + extension)
+                program.detent("dequantize", path.with_suffix(extension), back[extension])
+            self.assert_same(torch.load(back[".pt"], weights_only=True),
+                             safetensors.torch.load_file(back[".safetensors"]))
+
+    def test_shared_weights_stay_shared(self):
+        for scheme in ("int8", "fp16"):
+            with self.subTest(scheme=scheme), tempfile.TemporaryDirectory() as folder:
+                model = pathlib.Path(folder, "tied.pt")
+                torch.save(Tied().state_dict(), model)
+                program.detent("run", pipeline(folder, SCHEMES[scheme], model))
+                quantized = torch.load(pathlib.Path(folder, "a.pt"), weights_only=True)
+                endings = ["", "_scale"] if scheme == "int8" else [""]
+                for ending in endings:
+                    self.assertEqual(quantized["head.weight" + ending].data_ptr(),
+                                     quantized["embed.weight" + ending].data_ptr())
+                restored = pathlib.Path(folder, "float.pt")
+                program.detent("dequantize", pathlib.Path(folder, "a.pt"), restored)
+                module = Tied()
+                module.load_state_dict(torch.load(restored, weights_only=True), strict=True)
+                with safetensors.safe_open(pathlib.Path(folder, "a.safetensors"), "pt") as file:
+                    self.assertEqual(json.loads(file.metadata()["aliases"]), {"head.weight": "embed.weight"})
 
     def test_metadata_are_those_of_safetensors(self):
         for path, _ in self.each():

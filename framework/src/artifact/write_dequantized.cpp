@@ -21,7 +21,7 @@ const Plugin& serializer_for(const std::filesystem::path& out, const Registry& r
   throw Error(ErrorCode::config,
               fmt::format("no installed serializer writes \"{}\" files: {}",
                           out.extension().string(), out.string()),
-              "choose a file name that ends in .safetensors");
+              "choose a file name that ends in .safetensors or .pt");
 }
 
 // Groups that are only true of the quantized file.

@@ -8,7 +8,7 @@
  * in its own process. A serializer that cannot do without lists DETENT_NEEDS_PROGRAM in requires_: the host
  * then refuses a model that does not run before the work begins, and never calls it without a program.
  *
- * Calls   use_program begin (declare | set_metadata)* add_tensor* set_metadata* (finish | abort)
+ * Calls   use_program begin (declare | declare_alias | set_metadata)* add_tensor* set_metadata* (finish | abort)
  *
  * The program is lent from use_program until finish or abort returns, or use_program fails. The functions
  * of detent_program may be called inside any call of the serializer between the two; define and prepare come before the
