@@ -39,7 +39,7 @@ void explain_search(const Registry& registry, const Globals& globals) {
 std::unique_ptr<Program> open_program(const Model& model, const Config& config,
                                       const PipelineOptions& options) {
   if (!model.is_program()) return nullptr;
-  return detent::open_program(model, {.threads = ThreadPool(config.threads).threads(),
+  return detent::open_program(model, {.threads = config.model_threads,
                                       .trust_model = options.trust_model,
                                       .timeout_seconds = config.model_timeout});
 }

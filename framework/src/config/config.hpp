@@ -102,6 +102,7 @@ struct Config {
   std::optional<std::filesystem::path> report_path;  // a folder
   unsigned threads = 0;
   std::string isolation = "auto";
+  unsigned model_threads = 1;  // of a model that runs; its numbers may depend on it
   std::int64_t model_timeout = 600;  // seconds, of one step of a model that runs
   std::int64_t seed = 0;
   bool sha256_provenance = false;

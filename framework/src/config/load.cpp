@@ -115,6 +115,8 @@ void read_runtime(Config& config, const Cursor& at) {
   config.threads =
       static_cast<unsigned>(std::clamp<std::int64_t>(at["threads"].integer().value_or(0), 0, 1024));
   config.isolation = at["isolation"].text();
+  if (const auto threads = at["model_threads"].integer())
+    config.model_threads = static_cast<unsigned>(std::clamp<std::int64_t>(*threads, 1, 1024));
   if (const auto seconds = at["model_timeout"].integer()) config.model_timeout = *seconds;
   config.seed = at["seed"].integer().value_or(0);
 }

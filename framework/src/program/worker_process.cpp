@@ -45,7 +45,8 @@ std::uint64_t memory_limit(std::uint64_t model_bytes) { return 4 * kGiB + 8 * mo
 
 // Only what the worker needs: nothing of the caller's environment reaches the model's code.
 std::vector<std::string> environment(unsigned threads) {
-  return {"LC_ALL=C", fmt::format("OMP_NUM_THREADS={}", threads),
+  // Threads that wait do not spin: there may be fewer processors than threads.
+  return {"LC_ALL=C", "OMP_WAIT_POLICY=PASSIVE", fmt::format("OMP_NUM_THREADS={}", threads),
           fmt::format("MKL_NUM_THREADS={}", threads)};
 }
 

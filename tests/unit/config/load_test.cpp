@@ -31,7 +31,7 @@ constexpr const char* kFull = R"({
   "outputs":    [ { "serializer": { "id": "safetensors", "params": { "x": 1 } }, "path": "out/m.safetensors" } ],
   "validation": { "validators": ["sqnr", { "id": "size", "params": {} }], "on_failure": "warn" },
   "report":     { "path": "out" },
-  "runtime":    { "threads": 4, "isolation": "process", "model_timeout": 30, "seed": 7 },
+  "runtime":    { "threads": 4, "isolation": "process", "model_threads": 3, "model_timeout": 30, "seed": 7 },
   "provenance": "sha256",
 })";
 
@@ -57,6 +57,7 @@ TEST_CASE("every key of the file arrives in its type") {
   CHECK(c.calibration_samples == 99);
   CHECK(c.calibration_batch_size == 8);
   CHECK(c.clip_warning == 0.25);
+  CHECK(c.model_threads == 3);
   CHECK(c.model_timeout == 30);
   REQUIRE(c.modules_to_not_convert.size() == 1);
   CHECK(c.modules_to_not_convert[0].text == "classifier");

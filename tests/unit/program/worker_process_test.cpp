@@ -89,7 +89,8 @@ TEST_CASE("A worker inherits nothing: no environment, no open file") {
   ::setenv("DETENT_TEST_SECRET", "a password", 1);
   const test::TempFolder folder;
   const auto program = open(folder, "inherited");
-  CHECK(program->facts().runtime == "LC_ALL=C;OMP_NUM_THREADS=3;MKL_NUM_THREADS=3;");
+  CHECK(program->facts().runtime ==
+        "LC_ALL=C;OMP_WAIT_POLICY=PASSIVE;OMP_NUM_THREADS=3;MKL_NUM_THREADS=3;");
 }
 
 TEST_CASE("Nothing is left of a worker: no process, no descriptor") {
