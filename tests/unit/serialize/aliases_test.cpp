@@ -70,7 +70,7 @@ class Job {
   RunFacts run(const Model& model) { return run_pipeline(config_, model, {}); }
   json::Value plan(const Model& model) {
     ThreadPool pool(1);
-    return plan_to_json(make_plan(config_, model, pool), model);
+    return plan_to_json(make_plan(config_, model, nullptr, pool), model);
   }
   json::Value header() const {
     const std::string file = read("out/model.safetensors");
