@@ -62,7 +62,7 @@ TEST_CASE("a bar of calibration shows samples, their rate and the time that is l
 
 TEST_CASE("a bar of bytes shows bytes", "[cli][progress]") {
   const std::string line = progress_line("quantize", 1'000'000, 4'000'000, Unit::bytes, 1.0, 100);
-  CHECK(line.find("1 MB of 4 MB") != std::string::npos);
+  CHECK(line.find("1.00 MB of 4.00 MB") != std::string::npos);
   CHECK(line.find("0:03 left") != std::string::npos);
 }
 
