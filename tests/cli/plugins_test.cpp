@@ -29,7 +29,7 @@ TEST_CASE("a file that is no plugin is listed as a problem and stops nobody", "[
   REQUIRE(list(all, "/problems").size() == 1);
   CHECK(text(all, "/problems/0/path").find("broken.detent.so") != std::string::npos);
   CHECK_FALSE(text(all, "/problems/0/reason").empty());
-  CHECK(list(all, "/plugins").size() == 11);
+  CHECK(list(all, "/plugins").size() == 14);
   const Outcome asked = run_detent({"plugins", "show", (folder / "broken.detent.so").string()});
   CHECK(asked.exit_code == 6);
   CHECK(asked.err.find("broken.detent.so") != std::string::npos);

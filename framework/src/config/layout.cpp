@@ -187,7 +187,8 @@ const Layout& report_layout() {
 const Layout& runtime_layout() {
   static const Layout layout{
       "runtime",
-      "How the run uses the machine. Nothing here changes a byte of the output but the seed.",
+      "How the run uses the machine. Nothing here changes a byte of the output but the seed and, "
+      "for a model that runs, model_threads.",
       {{.name = "threads",
         .shape = Shape::integer,
         .title = "Threads",

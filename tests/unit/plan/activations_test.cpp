@@ -177,7 +177,7 @@ TEST_CASE("a weight without a module has the type of the operator that uses it")
   CHECK(plan.layers[0].type.empty());
   REQUIRE(plan.activations.size() == 1);
   CHECK(plan.activations[0].site == "w1");  // the layer could have several
-  CHECK(plan.activations[0].stored[0].name == "w1.input_scale");
+  CHECK(plan.activations[0].stored[0].name == "w1_input_scale");
 }
 
 TEST_CASE("activations of a model that does not run are an error with the reason") {
