@@ -9,6 +9,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "plugin/search_path.hpp"
+#include "program/worker_process.hpp"
 
 namespace detent::cli {
 namespace {
@@ -30,6 +31,15 @@ std::vector<std::string> cpu_features() {
   return found;
 }
 
+// What runs models; why it does not, in the place of its version.
+WorkerFacts torch_here() {
+  try {
+    return describe_worker().value_or(WorkerFacts{});
+  } catch (const Error& e) {
+    return {worker_executable(), e.problems()[0].message, "", ""};
+  }
+}
+
 }  // namespace
 
 int doctor(const Globals& globals) {
@@ -41,16 +51,20 @@ int doctor(const Globals& globals) {
                                   {"origin", f.origin},
                                   {"exists", std::filesystem::is_directory(f.path)}});
   const auto features = cpu_features();
-  const json::Object facts{{"detent", kVersion},
-                           {"sdk_abi", fmt::format("{}.{}", DETENT_ABI_MAJOR, DETENT_ABI_MINOR)},
-                           {"compiler", __VERSION__},
-                           {"libtorch", nullptr},
-                           {"cpu_features", json::Array(features.begin(), features.end())},
-                           {"threads", static_cast<std::int64_t>(ThreadPool().threads())},
-                           {"isolation", json::Array{"none"}},
-                           {"plugins", registry.plugins().size()},
-                           {"plugin_problems", registry.problems().size()},
-                           {"plugin_search", std::move(search)}};
+  const WorkerFacts torch = torch_here();
+  const json::Object facts{
+      {"detent", kVersion},
+      {"sdk_abi", fmt::format("{}.{}", DETENT_ABI_MAJOR, DETENT_ABI_MINOR)},
+      {"compiler", __VERSION__},
+      {"libtorch", torch.runtime.empty() ? json::Value() : torch.runtime},
+      {"torch_worker", torch.path.empty() ? json::Value() : torch.path.string()},
+      {"model_isolation", torch.isolation.empty() ? json::Value() : torch.isolation},
+      {"cpu_features", json::Array(features.begin(), features.end())},
+      {"threads", static_cast<std::int64_t>(ThreadPool().threads())},
+      {"isolation", json::Array{"none"}},
+      {"plugins", registry.plugins().size()},
+      {"plugin_problems", registry.problems().size()},
+      {"plugin_search", std::move(search)}};
   if (globals.json) {
     print_json(facts);
     return 0;

@@ -106,6 +106,21 @@ TEST_CASE("Computing goes on in the sandbox: memory, threads, and what is open a
         }) == -SIGABRT);
 }
 
+TEST_CASE("What only a program that means harm tries is remembered, once") {
+  if (!here()) return;
+  CHECK(in_sandbox([] {
+          if (sandbox::has_violation()) return 1;
+          (void)::open("/proc/cpuinfo", O_RDONLY);  // asks what machine this is: refused, no harm
+          if (sandbox::has_violation()) return 2;
+          (void)::open("/etc/passwd", O_RDONLY);
+          (void)::socket(AF_INET, SOCK_STREAM, 0);
+          if (sandbox::take_violation() != "to get at the file \"/etc/passwd\"") return 3;
+          if (sandbox::has_violation()) return 4;
+          (void)::socket(AF_INET, SOCK_STREAM, 0);
+          return sandbox::take_violation().find("beyond its process") == std::string::npos ? 5 : 0;
+        }) == 0);
+}
+
 TEST_CASE("Threads that ran before are in the sandbox too") {
   if (!here()) return;
   const test::TempFolder folder;

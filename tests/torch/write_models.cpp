@@ -120,8 +120,9 @@ int main(int argc, char** argv) {
   save("loops_at_load.pt",
        [] { return evil_at_load("    n = 0\n    while True:\n        n = n + 1\n"); });
   save("eats.pt", [] {
-    return evil("    all = [x]\n    for i in range(400):\n"
-                "        all.append(torch.ones([1000, 1000, 25]))\n    return all[5]\n");
+    return evil(
+        "    all = [x]\n    for i in range(400):\n"
+        "        all.append(torch.ones([1000, 1000, 25]))\n    return all[5]\n");
   });
   save("raises.pt",
        [] { return evil("    assert x.dim() == 77, \"not this input\"\n    return x\n"); });

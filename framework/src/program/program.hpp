@@ -119,7 +119,7 @@ class Program {
 
 struct ProgramOptions {
   unsigned threads = 1;
-  bool trust_model = false;            // run without a sandbox where there is none
+  bool trust_model = false;            // run without a sandbox
   std::int64_t timeout_seconds = 600;  // for one step: loading, one run, writing
 };
 

@@ -80,6 +80,21 @@ fs::path worker_executable() {
   return {};
 }
 
+std::optional<WorkerFacts> describe_worker() {
+  WorkerFacts facts;
+  facts.path = worker_executable();
+  if (facts.path.empty()) return std::nullopt;
+  WorkerProcess process({}, {.timeout_seconds = 60});
+  const auto take = [&](wire::Message& message) {
+    facts.runtime = wire::text_of(message.facts, "runtime");
+    facts.isolation = wire::text_of(message.facts, "isolation");
+    facts.why_not = wire::text_of(message.facts, "why_not");
+    return true;
+  };
+  process.exchange({}, take, ErrorCode::io, "asking what runs models");
+  return facts;
+}
+
 WorkerProcess::WorkerProcess(const fs::path& model, const ProgramOptions& options)
     : model_(model), timeout_(options.timeout_seconds) {
   start(model, options);
@@ -92,11 +107,12 @@ void WorkerProcess::start(const fs::path& model, const ProgramOptions& options) 
   if (program.empty())
     throw Error(ErrorCode::io, "this installation has no LibTorch",
                 "build with -DDETENT_WITH_TORCH=ON");
-  Descriptor file{::open(model.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  const fs::path opened = model.empty() ? fs::path("/dev/null") : model;
+  Descriptor file{::open(opened.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0)
     throw Error(ErrorCode::io, fmt::format("cannot open: {}", system_reason(errno)), "",
                 {.file = model.string()});
-  const std::uint64_t bytes = fs::file_size(model);
+  const std::uint64_t bytes = model.empty() ? 0 : fs::file_size(model);
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
     throw Error(ErrorCode::io, fmt::format("no socket: {}", system_reason(errno)));
@@ -111,7 +127,9 @@ void WorkerProcess::start(const fs::path& model, const ProgramOptions& options) 
                                      std::to_string(bytes),
                                      std::to_string(options.threads),
                                      std::to_string(memory_limit(bytes)),
-                                     options.trust_model ? "trust" : "sandbox"};
+                                     model.empty()         ? "about"
+                                     : options.trust_model ? "trust"
+                                                           : "sandbox"};
   std::vector<std::string> variables = environment(options.threads);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -161,7 +179,8 @@ void WorkerProcess::exchange(const std::function<void(wire::Channel&)>& send,
     for (;;) {
       wire::Message message = channel_->receive();
       if (message.facts.contains("error"))
-        throw Error(code, fmt::format("{}: {}", doing, wire::text_of(message.facts, "error")), "",
+        throw Error(wire::flag_of(message.facts, "hostile") ? ErrorCode::io : code,
+                    fmt::format("{}: {}", doing, wire::text_of(message.facts, "error")), "",
                     {.file = model_.string()});
       if (take(message)) return;
     }

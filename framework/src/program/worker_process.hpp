@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <sys/types.h>
@@ -17,6 +19,18 @@ namespace detent {
 // The worker's executable of this installation; empty when there is none.
 std::filesystem::path worker_executable();
 
+struct WorkerFacts {
+  std::filesystem::path path;
+  std::string runtime;    // "LibTorch 2.13.0"
+  std::string isolation;  // what a model would be kept in; empty when there is no sandbox
+  std::string why_not;    // then
+};
+
+// Starts the worker without a model. nullopt where there is none; errors as below.
+std::optional<WorkerFacts> describe_worker();
+
+// Without a model ("") the process tells what it is and ends.
+//
 // Errors  Error{io}: it could not be started; from exchange: the model's code failed the way a
 // process
 //         fails (a signal, the limit of memory or time), naming the model

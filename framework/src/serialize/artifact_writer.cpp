@@ -24,6 +24,7 @@ ArtifactWriter::ArtifactWriter(const Output& output, const Plan& plan, const Mod
     : plan_(plan),
       model_(model),
       plugin_(*output.serializer.plugin),
+      runtime_(program != nullptr ? program->facts().runtime : ""),
       staging_(output.path, default_name(*output.serializer.plugin), overwrite),
       serializer_(*output.serializer.plugin, pool,
                   {.params = output.serializer.params, .target = output.path.filename().string()}) {
@@ -54,7 +55,7 @@ void ArtifactWriter::declare(const Calibration& calibration) {
       const HostTensor& tensor = *calibration.sites[i].qparams->find(s.output);
       serializer_.declare({s.name, tensor.dtype(), tensor.shape()});
     }
-  for (const auto& [key, text] : early_metadata(plan_, model_, plugin_))
+  for (const auto& [key, text] : early_metadata(plan_, model_, plugin_, runtime_))
     serializer_.set_metadata(key, text);
   serializer_.set_metadata(kMetricsKey, metrics_metadata(plan_, widest_sqnr(plan_, model_)));
   serializer_.set_metadata(kDigestsKey, digests_metadata(widest_digests(plan_, model_)));

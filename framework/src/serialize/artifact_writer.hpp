@@ -44,6 +44,7 @@ class ArtifactWriter {
   const Plan& plan_;
   const Model& model_;
   const Plugin& plugin_;
+  std::string runtime_;  // what runs the model
   Staging staging_;
   Serializer serializer_;
   std::vector<std::string> files_;

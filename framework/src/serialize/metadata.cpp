@@ -41,7 +41,7 @@ json::Value plugin_stamp(const Plugin& plugin) {
                       {"sha256", plugin.sha256}};
 }
 
-json::Value versions(const Plan& plan, const Plugin& serializer) {
+json::Value versions(const Plan& plan, const Plugin& serializer, const std::string& runtime) {
   std::set<std::pair<std::string, const Plugin*>> used{{serializer.id, &serializer}};
   for (const TensorPlan& t : plan.tensors) {
     if (!t.quantize) continue;
@@ -58,7 +58,7 @@ json::Value versions(const Plan& plan, const Plugin& serializer) {
   for (const auto& [id, plugin] : used) plugins.push_back(plugin_stamp(*plugin));
   return json::Object{{"detent", kVersion},
                       {"sdk_abi", fmt::format("{}.{}", DETENT_ABI_MAJOR, DETENT_ABI_MINOR)},
-                      {"libtorch", nullptr},
+                      {"libtorch", runtime.empty() ? json::Value() : json::Value(runtime)},
                       {"plugins", std::move(plugins)}};
 }
 
@@ -120,7 +120,8 @@ ActivationRecord make_record(const ActivationPlan& plan, const Plan& whole, cons
 
 std::vector<std::pair<std::string, std::string>> early_metadata(const Plan& plan,
                                                                 const Model& model,
-                                                                const Plugin& serializer) {
+                                                                const Plugin& serializer,
+                                                                const std::string& runtime) {
   std::vector<TensorRecord> records;
   for (const TensorPlan& t : plan.tensors)
     if (t.quantize) records.push_back(make_record(t, model.tensors()[t.tensor]));
@@ -130,7 +131,7 @@ std::vector<std::pair<std::string, std::string>> early_metadata(const Plan& plan
   std::vector<std::pair<std::string, std::string>> all{
       {kQuantizationKey, json::dump(to_json(records, activations))},
       {kArchitectureKey, json::dump(architecture(plan, model))},
-      {kVersionsKey, json::dump(versions(plan, serializer))}};
+      {kVersionsKey, json::dump(versions(plan, serializer, runtime))}};
   std::set<std::string> ours{kQuantizationKey, kArchitectureKey, kVersionsKey,
                              kMetricsKey,      kDigestsKey,      "format"};
   if (!model.aliases().empty()) {

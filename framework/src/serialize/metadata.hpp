@@ -17,7 +17,8 @@ namespace detent {
 // Deterministic: no time, no path, no host.
 std::vector<std::pair<std::string, std::string>> early_metadata(const Plan& plan,
                                                                 const Model& model,
-                                                                const Plugin& serializer);
+                                                                const Plugin& serializer,
+                                                                const std::string& runtime);
 
 // tensor -> the SQNR of a quantized tensor
 using SqnrOf = std::map<std::string, double>;

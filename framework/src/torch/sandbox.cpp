@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <cstring>
 #include <linux/audit.h>
@@ -13,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <vector>
 
@@ -106,6 +108,35 @@ constexpr std::size_t low_argument(std::size_t index) {
   return offsetof(seccomp_data, args) + index * sizeof(std::uint64_t);  // little-endian
 }
 
+// Refused like the rest, and remembered: see take_violation.
+constexpr std::array kTelling = {
+    SYS_openat,
+    SYS_openat2,
+    SYS_execve,
+    SYS_execveat,
+    SYS_socket,
+    SYS_socketpair,
+    SYS_kill,
+    SYS_tkill,
+    SYS_unlinkat,
+    SYS_renameat2,
+    SYS_mkdirat,
+    SYS_linkat,
+    SYS_symlinkat,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+#if defined(__x86_64__)
+    SYS_open,
+    SYS_creat,
+    SYS_fork,
+    SYS_vfork,
+    SYS_unlink,
+    SYS_rename,
+    SYS_mkdir,
+#endif
+};
+
 void allow_threads(std::vector<sock_filter>& program) {
   // clone3 takes its flags in memory, which a filter cannot read: glibc falls back to clone.
   program.push_back(jump(SYS_clone3, 0, 1));
@@ -115,7 +146,7 @@ void allow_threads(std::vector<sock_filter>& program) {
   program.push_back(statement(BPF_ALU | BPF_AND | BPF_K, CLONE_THREAD));
   program.push_back(jump(CLONE_THREAD, 0, 1));
   give(program, SECCOMP_RET_ALLOW);
-  give(program, SECCOMP_RET_ERRNO | EPERM);
+  give(program, SECCOMP_RET_TRAP);
 }
 
 // abort() signals its own thread; no other process may be signalled.
@@ -153,10 +184,79 @@ std::vector<sock_filter> filter() {
     give(program, SECCOMP_RET_ALLOW);
   }
   allow_threads(program);
+  for (const long call : kTelling) {
+    program.push_back(jump(static_cast<std::uint32_t>(call), 0, 1));
+    give(program, SECCOMP_RET_TRAP);
+  }
   allow_own_signals(program);
   allow_thread_names(program);
   give(program, SECCOMP_RET_ERRNO | EPERM);
   return program;
+}
+
+// Written by the signal handler, once; read when no model's code runs.
+constexpr std::size_t kMostText = 300;
+char violation[kMostText] = {};
+volatile std::sig_atomic_t violated = 0;
+
+// LibTorch asks the kernel what machine this is, now and then.
+bool is_about_the_machine(const char* path) {
+  return std::strncmp(path, "/proc/", 6) == 0 || std::strncmp(path, "/sys/", 5) == 0;
+}
+
+const char* path_argument(const siginfo_t& info, const std::uint64_t first,
+                          const std::uint64_t second) {
+  switch (info.si_syscall) {
+#if defined(__x86_64__)
+    case SYS_open:
+    case SYS_creat:
+    case SYS_unlink:
+    case SYS_rename:
+    case SYS_mkdir:
+#endif
+    case SYS_execve: return reinterpret_cast<const char*>(first);
+    case SYS_openat:
+    case SYS_openat2:
+    case SYS_unlinkat:
+    case SYS_renameat2:
+    case SYS_mkdirat: return reinterpret_cast<const char*>(second);
+    default: return nullptr;
+  }
+}
+
+void note(const char* path, int call) {
+  if (violated != 0 || (path != nullptr && is_about_the_machine(path))) return;
+  if (path != nullptr) {
+    std::strncpy(violation, path, kMostText - 1);
+  } else {
+    violation[0] = '\0';
+  }
+  violated = call;
+}
+
+// Makes the call fail with EPERM, as if it had been made.
+void on_refused(int, siginfo_t* info, void* context) {
+  auto* machine = static_cast<ucontext_t*>(context);
+#if defined(__x86_64__)
+  auto& registers = machine->uc_mcontext.gregs;
+  note(path_argument(*info, static_cast<std::uint64_t>(registers[REG_RDI]),
+                     static_cast<std::uint64_t>(registers[REG_RSI])),
+       info->si_syscall);
+  registers[REG_RAX] = -EPERM;
+#else
+  auto& registers = machine->uc_mcontext.regs;
+  note(path_argument(*info, registers[0], registers[1]), info->si_syscall);
+  registers[0] = static_cast<std::uint64_t>(-EPERM);
+#endif
+}
+
+bool listen_for_refusals(std::string* why_not) {
+  struct sigaction action {};
+  action.sa_sigaction = on_refused;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER;
+  if (::sigaction(SIGSYS, &action, nullptr) == 0) return true;
+  *why_not = std::string("no handler for SIGSYS: ") + std::strerror(errno);
+  return false;
 }
 
 bool refuse_files(std::string* why_not) {
@@ -195,8 +295,19 @@ std::string enter(std::string* why_not) {
     *why_not = std::string("no_new_privs: ") + std::strerror(errno);
     return "";
   }
-  if (!refuse_files(why_not) || !refuse_calls(why_not)) return "";
+  if (!listen_for_refusals(why_not) || !refuse_files(why_not) || !refuse_calls(why_not)) return "";
   return "landlock+seccomp";
+}
+
+bool has_violation() { return violated != 0; }
+
+std::string take_violation() {
+  if (violated == 0) return "";
+  std::string what = violation[0] == '\0' ? "to reach beyond its process (system call " +
+                                                std::to_string(violated) + ")"
+                                          : "to get at the file \"" + std::string(violation) + "\"";
+  violated = 0;
+  return what;
 }
 
 void limit_memory(std::uint64_t bytes) {

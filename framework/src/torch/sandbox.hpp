@@ -17,6 +17,13 @@ namespace detent::sandbox {
 // limits
 std::string enter(std::string* why_not);
 
+// The first thing since the last question that was tried and refused, and that only a program which
+// means harm tries: opening a file, a socket, another process, a signal to one ("to get at the file
+// \"/etc/passwd\""). Empty when nothing was. LibTorch does not tell a program that a file could not
+// be written.
+std::string take_violation();
+bool has_violation();
+
 // Data segment and heap together, open descriptors, no core file. Also without a sandbox.
 void limit_memory(std::uint64_t bytes);
 

@@ -4,6 +4,7 @@
 #include <torch/version.h>
 
 #include "torch/messages.hpp"
+#include "torch/sandbox.hpp"
 
 namespace detent::torch_worker {
 namespace {
@@ -30,6 +31,7 @@ json::Object to_json(const std::map<std::string, std::string>& texts) {
 void Service::open(int model_fd, std::uint64_t bytes) {
   const c10::InferenceMode no_gradients(false);
   model_ = std::make_unique<LoadedModel>(model_fd, bytes);
+  refuse_violation();
   try {
     const Rebuilt rebuilt = rebuild(model_->module());
     uses_ = find_uses(rebuilt, *model_);
@@ -71,9 +73,24 @@ void Service::serve() {
     } catch (const wire::Channel::Closed&) {
       throw;
     } catch (const std::exception& e) {
-      channel_.send({{"error", short_message(e)}});
+      send_error(e);
     }
   }
+}
+
+// What the model tried goes before what it said.
+void Service::send_error(const std::exception& e) {
+  const std::string tried = sandbox::take_violation();
+  if (tried.empty()) {
+    channel_.send({{"error", short_message(e)}});
+  } else {
+    channel_.send({{"error", "the model's code tried " + tried}, {"hostile", true}});
+  }
+}
+
+// After the model's code ran, before anything that it computed is used.
+void Service::refuse_violation() {
+  if (sandbox::has_violation()) throw std::runtime_error("the model's code tried what is refused");
 }
 
 void Service::answer(const wire::Message& request) {
@@ -118,6 +135,7 @@ void Service::run(const wire::Message& request) {
     task.changes = &activations_only;
   }
   const c10::IValue result = run_program(module, inputs_of(request), *model_, task);
+  refuse_violation();
   if (mode != "local") return send_outputs(result);
   json::Object sums;
   for (const auto& [weight, sum] : errors)

@@ -21,9 +21,11 @@ class Service {
   void open(int model_fd, std::uint64_t bytes);
   // Answers requests until the host hangs up. What a request throws is sent as its answer.
   void serve();
+  void send_error(const std::exception& e);
 
  private:
   void answer(const wire::Message& request);
+  static void refuse_violation();
   json::Object facts() const;
   void run(const wire::Message& request);
   void simulate(const wire::Message& request);

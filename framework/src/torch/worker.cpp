@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process that runs a model for the host. Not for people: the host starts it.
 //
-//   detent-torch FD_OF_CHANNEL FD_OF_MODEL BYTES_OF_MODEL THREADS MEMORY_LIMIT TRUST
+//   detent-torch FD_OF_CHANNEL FD_OF_MODEL BYTES_OF_MODEL THREADS MEMORY_LIMIT sandbox|trust|about
 //
 // It closes the doors behind itself before it reads a byte of the model: see sandbox.hpp.
 #include <ATen/Parallel.h>
@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <torch/jit.h>
 #include <torch/script.h>
+#include <torch/version.h>
 
 #include "torch/messages.hpp"
 #include "torch/sandbox.hpp"
@@ -43,7 +44,7 @@ int serve(int argc, char** argv) {
   const std::uint64_t model_bytes = std::strtoull(argv[3], nullptr, 10);
   const int threads = std::atoi(argv[4]);
   const std::uint64_t memory = std::strtoull(argv[5], nullptr, 10);
-  const bool trusted = std::string(argv[6]) == "trust";
+  const std::string mode = argv[6];  // "sandbox", "trust", or "about": no model, what is here
 
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGINT, SIG_IGN);  // the terminal's; the host decides
@@ -54,19 +55,24 @@ int serve(int argc, char** argv) {
   warm_up();
   sandbox::limit_memory(memory);
   std::string why_not;
-  std::string isolation = sandbox::enter(&why_not);
-  if (isolation.empty() && !trusted) {
+  // Who trusts a model gives it what any program has.
+  const std::string isolation = mode == "trust" ? "process" : sandbox::enter(&why_not);
+  if (mode == "about") {
+    channel.send(
+        {{"runtime", "LibTorch " TORCH_VERSION}, {"isolation", isolation}, {"why_not", why_not}});
+    return 0;
+  }
+  if (isolation.empty()) {
     channel.send({{"no_sandbox", why_not}});
     return 0;
   }
-  if (isolation.empty()) isolation = "process";
   torch_worker::Service service(channel, isolation);
   try {
     service.open(model_fd, model_bytes);
   } catch (const wire::Channel::Closed&) {
     throw;
   } catch (const std::exception& e) {
-    channel.send({{"error", torch_worker::short_message(e)}});
+    service.send_error(e);
     return 0;
   }
   service.serve();
