@@ -102,7 +102,7 @@ class Parser {
 
   void add_trust(CLI::App* sub) {
     sub->add_flag("--trust-model", pipeline_.trust_model,
-                  "Run the model's code even where it cannot be confined");
+                  "Run the model's code without a sandbox");
   }
 
   void add_observe() {
