@@ -62,6 +62,14 @@ TEST_CASE("the first output with classes is the answer; agreement of each is its
   CHECK(r.outputs[3].top1_agreement == 0);
 }
 
+TEST_CASE("targets are held against the answer and no other output") {
+  OutputComparison c;
+  const auto target = longs({2}, {1, 1});
+  c.add(outputs(floats({2, 2}, {0, 1, 0, 1}), floats({2, 2}, {1, 0, 1, 0})),
+        outputs(floats({2, 2}, {0, 1, 1, 0}), floats({2, 2}, {1, 0, 1, 0})), 2, &target->view());
+  check_accuracy(c.result(), 1, 0.5, 2);
+}
+
 TEST_CASE("integer targets are indices of classes, as a list or as a column") {
   check_accuracy(judged(longs({4}, {0, 1, 2, 2})), 0.75, 0.75, 4);
   check_accuracy(judged(longs({4, 1}, {0, 1, 2, 0})), 1, 0.5, 4);
