@@ -104,7 +104,7 @@ def flipped(source, target):
 def bomb(target, gigabytes=2):
     """A small archive whose one tensor would fill the memory."""
     zeros = bytes(1 << 20)
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         archive.writestr("bomb/version", "10\n")
         archive.writestr("bomb/data.pkl", pickle.dumps({}, protocol=2))
         with archive.open("bomb/data/0", "w", force_zip64=True) as member:

@@ -136,8 +136,9 @@ class Reference:
     def outputs(self):
         """Of the quantized model, for every batch."""
         model = copy.deepcopy(self.model)
+        tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
         for name, value in self.weights.items():
-            model.get_parameter(name).data.copy_(value)
+            tensors[name].data.copy_(value)
 
         def visit(name, func, args, kwargs):
             return func(self._quantized_input(name, args[0]), *args[1:], **kwargs)

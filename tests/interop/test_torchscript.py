@@ -69,19 +69,26 @@ class Case:
         parameters = dict(self.made.module.named_parameters(remove_duplicate=False))
         tensors = {**parameters, **dict(self.made.module.named_buffers())}
         if self.made.package == "freeze":
-            return {name: self.by_shape(run, name) for name in names}
+            return self.by_shape(run, names)
         missing = [name for name in names if name not in tensors]
         self.assertEqual(missing, [])
         return {name: reference.canonical(self.made.module, name) if name in parameters else name
                 for name in names}
 
-    def by_shape(self, run, name):
-        """Freezing leaves constants without names; those of the frozen models differ in shape."""
-        shape = next(tensor["shape"] for tensor in run.report["plan"]["tensors"] if tensor["name"] == name)
-        found = [parameter for parameter, value in self.folded().named_parameters()
-                 if list(value.shape) == shape]
-        self.assertEqual(len(found), 1, f"{name} {shape}")
-        return found[0]
+    def by_shape(self, run, names):
+        """Freezing leaves constants without names. Those of the frozen models that are quantized to 8 or 4
+        bits differ in shape; a cast takes all of a shape, so that their order does not matter."""
+        shapes = {tensor["name"]: tensor["shape"] for tensor in run.report["plan"]["tensors"]}
+        left = {name: list(value.shape) for name, value in self.folded().named_parameters()}
+        found = {}
+        for name in names:
+            alike = [parameter for parameter, shape in left.items() if shape == shapes[name]]
+            self.assertTrue(alike, f"{name} {shapes[name]}")
+            self.assertEqual(len(alike), sum(shapes[other] == shapes[name] for other in names
+                                             if other not in found), name)
+            found[name] = alike[0]
+            del left[alike[0]]
+        return found
 
     def folded(self):
         """The eager model as freezing leaves it."""
@@ -224,10 +231,13 @@ class Interfaces(unittest.TestCase):
                 with self.subTest(scheme=scheme):
                     loaded = pipeline.Run(pathlib.Path(work) / scheme, model, data,
                                           pipeline.SCHEMES[scheme]).load()
-                    for expected, got in ((made.module.encode(x), loaded.encode(x)),
-                                          (made.module(x, 1), loaded(x, 1)),
-                                          (made.module(x, rounds=2), loaded(x, rounds=2))):
-                        self.assertGreater(reference.sqnr_db([expected], [got]), 25)
+                    results = [(made.module.encode(x), loaded.encode(x))]
+                    # After other counts the last layers see values that calibration did not.
+                    if scheme == "weight_int8":
+                        results += [(made.module(x, 1), loaded(x, 1)),
+                                    (made.module(x, rounds=2), loaded(x, rounds=2))]
+                    for expected, got in results:
+                        self.assertGreater(reference.sqnr_db([expected], [got]), 30)
 
     def test_named_results_keep_their_names(self):
         made = zoo.make("named")
