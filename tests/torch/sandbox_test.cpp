@@ -72,11 +72,12 @@ TEST_CASE("In the sandbox there is no network, no other program and no other pro
   CHECK(in_sandbox([] { return refused(::socket(AF_INET, SOCK_STREAM, 0)); }) == 0);
   CHECK(in_sandbox([] { return refused(::socket(AF_UNIX, SOCK_STREAM, 0)); }) == 0);
   CHECK(in_sandbox([] { return refused(::execl("/bin/true", "true", nullptr)); }) == 0);
-  CHECK(in_sandbox([] {
-          const pid_t child = ::fork();
-          if (child == 0) ::_exit(0);
-          return refused(child);
-        }) == 0);
+  const auto fork_once = [] {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(0);
+    return refused(child);
+  };
+  CHECK(in_sandbox(fork_once) == 0);
   CHECK(in_sandbox([] { return refused(::kill(::getppid(), SIGTERM)); }) == 0);
   CHECK(in_sandbox([] { return refused(::setuid(1)); }) == 0);
 }
