@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <random>
 #include <string>
@@ -148,6 +150,12 @@ bool accepts(Fn fn) {
   }  // any other exception fails the test
 }
 
+// A new file each time: some file systems wait for the disk when one is emptied and written again.
+std::filesystem::path rewritten(const test::TempFolder& folder, std::string_view bytes) {
+  std::filesystem::remove(folder / "m.pt");
+  return folder.write("m.pt", bytes);
+}
+
 bool damages_record(const Sample& sample, const std::string& mutated) {
   return std::any_of(sample.records.begin(), sample.records.end(), [&](const Part& part) {
     const std::string before = sample.bytes.substr(part.begin, part.end - part.begin);
@@ -163,7 +171,7 @@ void mutate_in_place(const Sample& sample, std::uint64_t seed) {
   for (int i = 0; i < kMutations; ++i) {
     std::string bytes = sample.bytes;
     for (std::size_t n = 1 + mutator.below(2); n > 0; --n) mutator.overwrite(bytes);
-    const auto path = folder.write("m.pt", bytes);
+    const auto path = rewritten(folder, bytes);
     INFO("mutation " << i);
     const bool harmful = damages_record(sample, bytes);
     damaged += harmful;
@@ -192,7 +200,7 @@ void mutate_freely(const std::string& whole_file, std::uint64_t seed,
         mutator.overwrite(bytes);
       }
     }
-    const auto path = folder.write("m.pt", file_of(bytes));
+    const auto path = rewritten(folder, file_of(bytes));
     INFO("mutation " << i);
     accepted += accepts([&] { contents(path); });
     accepts([&] { read_torch_samples(path); });
