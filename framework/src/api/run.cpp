@@ -33,7 +33,7 @@ RunResult run(const RunRequest& request) {
         plugin_search_path(config.plugin_search, request.plugin_folders), config.pins);
     check_plugins(config, registry);
     const auto open = [&](const Model& model) {
-      return open_program(model, {.threads = ThreadPool(config.threads).threads(),
+      return open_program(model, {.threads = config.model_threads,
                                   .trust_model = request.trust_model,
                                   .timeout_seconds = config.model_timeout});
     };
