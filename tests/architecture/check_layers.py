@@ -20,6 +20,8 @@ ALLOWED = {
     "plugins/kernels/": ["detent/kernels/", "hwy/"],
     "plugins/": ["detent/"],
     "plugins/serializers/state_dict/": ["detent/", "zlib.h"],
+    "framework/include/": ["detent/"],
+    "framework/include/detent/torch_module.hpp": ["detent/", "torch/"],
     "framework/src/": ["detent/", "fmt/"],
     "framework/src/json/": ["detent/", "fmt/", "boost/json", "boost/system"],
     "framework/src/plugin/": ["detent/", "fmt/", "boost/dll", "openssl/"],
@@ -47,6 +49,7 @@ STAGES = [
     {"evaluate"},  # what quantization does to the model's own output
     {"validate"},
     {"report", "run"},  # a report describes a run, which writes it in the end
+    {"api"},  # what programs that embed the framework see
 ]
 LEVEL = {stage: level for level, stages in enumerate(STAGES) for stage in stages}
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -117,6 +118,12 @@ struct Config {
 // the
 //         nearest name; Error{io} when the file cannot be read
 Config load_config(const std::filesystem::path& file, const std::vector<ConfigOverride>& overrides);
+
+// The same of a text that is no file: the keys of a pipeline that say what becomes of tensors
+// (rules_layout). Folders are relative to the working directory.
+//
+// Errors  Error{config}; the text is called "rules" in messages
+Config parse_rules(std::string_view text);
 
 class Registry;
 

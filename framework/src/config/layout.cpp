@@ -359,4 +359,18 @@ const Layout& pipeline_layout() {
   return layout;
 }
 
+const Layout& rules_layout() {
+  static const Layout layout = [] {
+    Layout made{"rules", "Rules for tensors in memory.", {}};
+    for (const Key& key : pipeline_layout().keys) {
+      const bool needs_files = key.name == "model" || key.name == "calibration" ||
+                               key.name == "outputs" || key.name == "validation" ||
+                               key.name == "report" || key.name == "provenance";
+      if (!needs_files) made.keys.push_back(key);
+    }
+    return made;
+  }();
+  return layout;
+}
+
 }  // namespace detent

@@ -57,6 +57,10 @@ struct Layout {
 
 const Layout& pipeline_layout();
 
+// What a pipeline says of a model that is in memory already: the same keys without those that name
+// files to read or to write.
+const Layout& rules_layout();
+
 // Of {"id", "params"}.
 const Layout& plugin_layout();
 

@@ -23,9 +23,8 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLargestFile = std::uint64_t{16} << 20;  // bytes
 
-json::Value read_document(const fs::path& file) {
-  const std::string text = read_text_file(file, kLargestFile);
-  std::string_view body = text;
+// file: what messages call the text.
+json::Value parse_document(std::string_view body, const fs::path& file) {
   if (body.starts_with("\xEF\xBB\xBF")) body.remove_prefix(3);  // editors on Windows write it
   try {
     return json::parse(body, {.comments_and_trailing_commas = true});
@@ -135,21 +134,35 @@ void read_config(Config& config, const Cursor& root) {
   config.sha256_provenance = root["provenance"].text() == "sha256";
 }
 
+void read_checked(Config& config, const Layout& layout, Problems& problems) {
+  check_layout(config.document, layout, "", problems);
+  const json::Value whole = complete_document(config.document, layout);
+  read_config(config, Cursor(&whole, "", problems));
+}
+
 }  // namespace
 
 Config load_config(const fs::path& file, const std::vector<ConfigOverride>& overrides) {
   Config config;
   config.file = file;
-  config.document = read_document(file);
+  config.document = parse_document(read_text_file(file, kLargestFile), file);
   std::vector<Problem> bad_overrides;
   config.overrides = apply_overrides(config.document, overrides, bad_overrides);
 
   Problems problems({file.string(), config.overrides});
   for (Problem& p : bad_overrides) problems.add(std::move(p));
-  check_layout(config.document, pipeline_layout(), "", problems);
-  const json::Value whole = complete_document(config.document, pipeline_layout());
-  read_config(config, Cursor(&whole, "", problems));
+  read_checked(config, pipeline_layout(), problems);
   check_paths(config, problems);
+  problems.throw_if_any();
+  return config;
+}
+
+Config parse_rules(std::string_view text) {
+  Config config;
+  config.file = "rules";
+  config.document = parse_document(text, config.file);
+  Problems problems({config.file.string(), {}});
+  read_checked(config, rules_layout(), problems);
   problems.throw_if_any();
   return config;
 }

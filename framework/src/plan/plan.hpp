@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/thread_pool.hpp"
 #include "config/config.hpp"
 #include "model/model.hpp"
@@ -13,12 +14,6 @@
 #include "program/program.hpp"
 
 namespace detent {
-
-struct Warning {
-  std::string code;  // a stable lower-case word: "rule_matches_nothing"
-  std::string message;
-  Where where = {};
-};
 
 struct StoredName {
   std::string output;  // as the quantizer calls it: "scale"

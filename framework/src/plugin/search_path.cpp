@@ -5,6 +5,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/installation.hpp"
+
 namespace detent {
 namespace {
 
@@ -44,15 +46,13 @@ void add_user(std::vector<SearchFolder>& out) {
 }
 
 void add_installation(std::vector<SearchFolder>& out) {
-  std::error_code ec;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ec);
-  if (ec) return;
-  const fs::path prefix = program.parent_path().parent_path();
-  // DETENT_LIBDIR: where CMake installs libraries, "lib64" or "lib/x86_64-linux-gnu".
-  const fs::path installed = prefix / DETENT_LIBDIR / "detent/plugins";
-  const fs::path usual = prefix / "lib/detent/plugins";
-  out.push_back({installed.lexically_normal(), "installation", true});
-  if (usual != installed) out.push_back({usual.lexically_normal(), "installation", true});
+  for (const fs::path& prefix : installation_prefixes()) {
+    // DETENT_LIBDIR: where CMake installs libraries, "lib64" or "lib/x86_64-linux-gnu".
+    const fs::path installed = prefix / DETENT_LIBDIR / "detent/plugins";
+    const fs::path usual = prefix / "lib/detent/plugins";
+    out.push_back({installed.lexically_normal(), "installation", true});
+    if (usual != installed) out.push_back({usual.lexically_normal(), "installation", true});
+  }
 }
 
 }  // namespace

@@ -77,4 +77,14 @@ TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
           count_from_meta(out, "overflow_count")};
 }
 
+std::optional<Warning> overflow_warning(const TensorPlan& plan, const TensorInfo& info,
+                                        const TensorResult& result) {
+  if (result.overflows == 0) return std::nullopt;
+  return Warning{
+      "overflow",
+      fmt::format("\"{}\": {} values are beyond the range of the target type", info.name,
+                  result.overflows),
+      {.tensor = info.name, .layer = info.layer, .plugin = plan.scheme->quantizer.plugin->id}};
+}
+
 }  // namespace detent

@@ -34,4 +34,8 @@ struct TensorResult {
 TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
                              const HostTensor& weight, ThreadPool& pool, TensorStore& out);
 
+// What is to be said of a tensor that did not fit its target; nothing when it did.
+std::optional<Warning> overflow_warning(const TensorPlan& plan, const TensorInfo& info,
+                                        const TensorResult& result);
+
 }  // namespace detent

@@ -164,12 +164,8 @@ class Run {
     for (const StoredName& s : t.stored) remember_digest(s.name, outputs.find(s.output)->bytes());
     for (auto& writer : writers_) writer->add_quantized(t, outputs);
     sqnr_[info.name] = result.sqnr_db;
-    if (result.overflows > 0)
-      facts_.warnings.push_back(
-          {"overflow",
-           fmt::format("\"{}\": {} values are beyond the range of the target type", info.name,
-                       result.overflows),
-           {.tensor = info.name, .layer = info.layer, .plugin = t.scheme->quantizer.plugin->id}});
+    if (auto warning = overflow_warning(t, info, result))
+      facts_.warnings.push_back(std::move(*warning));
     facts_.results.emplace(t.tensor, result);
   }
 
