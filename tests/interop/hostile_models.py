@@ -42,7 +42,9 @@ EAT = '''kept: List[torch.Tensor] = []
         while len(kept) < 100000:
             kept.append(torch.ones(1 << 26))'''
 NOTHING = "pass"
-AT_LOAD = {"writes": WRITE, "reads": READ, "spins": SPIN, "eats": EAT}
+# What is read has to be used, or TorchScript leaves the line out.
+AT_LOAD = {"writes": WRITE, "reads": READ + "\n        self.weight = self.weight + secret.float()", "spins": SPIN,
+           "eats": EAT}
 IN_FORWARD = {"writes": WRITE, "reads": READ + "\n        x = x + secret.float()", "spins": SPIN, "eats": EAT}
 
 
