@@ -145,10 +145,11 @@ class Case:
         for name, eager in names.items():
             if eager not in expected.ranges:
                 continue
-            site = name.removesuffix(".weight")
+            # Of a layer; or beside a tensor that is no layer's weight.
+            site = name.removesuffix("weight") if name.endswith(".weight") else f"{name}_"
             scale, zero_point = expected.input_parameters()[eager]
-            self.assertAlmostEqual(float(state[f"{site}.input_scale"]) / scale, 1, delta=1e-4, msg=name)
-            self.assertLessEqual(abs(int(state[f"{site}.input_zero_point"]) - zero_point), 1, name)
+            self.assertAlmostEqual(float(state[f"{site}input_scale"]) / scale, 1, delta=1e-4, msg=name)
+            self.assertLessEqual(abs(int(state[f"{site}input_zero_point"]) - zero_point), 1, name)
 
     def assert_close_db(self, got, expected, what):
         # Beyond 70 dB it is the order of additions in float32 that is measured.
