@@ -8,12 +8,10 @@ detent_target(detent_library)
 target_include_directories(detent_library INTERFACE $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
                                                     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(detent_library INTERFACE cxx_std_20)
-# Only for linking: nothing of it appears in a header, nor in the exported target.
 target_link_libraries(
   detent_library
   PUBLIC detent_sdk
-  PRIVATE $<BUILD_INTERFACE:fmt::fmt> $<BUILD_INTERFACE:Threads::Threads> $<BUILD_INTERFACE:Boost::json>
-          $<BUILD_INTERFACE:OpenSSL::Crypto> $<BUILD_INTERFACE:ZLIB::ZLIB> ${CMAKE_DL_LIBS})
+  PRIVATE fmt::fmt Threads::Threads Boost::json OpenSSL::Crypto ZLIB::ZLIB ${CMAKE_DL_LIBS})
 # While the major is 0, a minor may break.
 set_target_properties(
   detent_library

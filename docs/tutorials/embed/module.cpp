@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Quantizes a torch::nn::Module in this process, reads the result, and makes a float module of it.
 #include <cstdio>
-#include <detent/torch_module.hpp>
 #include <torch/nn.h>
+
+#include <detent/torch_module.hpp>
 
 struct NetImpl : torch::nn::Module {
   NetImpl() {

@@ -2,10 +2,11 @@
 // Quantizes named tensors in this process and reads the result.
 #include <cmath>
 #include <cstdio>
-#include <detent/detent.hpp>
 #include <map>
 #include <string>
 #include <vector>
+
+#include <detent/detent.hpp>
 
 int main() {
   // Weights of yours: here a Linear layer of 8 x 32 and its bias.

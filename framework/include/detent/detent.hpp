@@ -76,7 +76,7 @@ struct QuantizedTensor {
 // Tensors after quantization, in memory. Copies share it; it owns all that it gives.
 class DETENT_EXPORT QuantizedModel {
  public:
-  struct Impl;
+  struct [[gnu::visibility("hidden")]] Impl;
   explicit QuantizedModel(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
   const std::vector<QuantizedTensor>& tensors() const;

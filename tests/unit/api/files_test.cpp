@@ -99,9 +99,10 @@ TEST_CASE("a file that is read back gives the float model under the original's n
 TEST_CASE("further names of a shared weight find it") {
   const Job job("safetensors", "out.safetensors");
   const std::filesystem::path file = job.folder / "tied.safetensors";
-  write_safetensors(file, {random_f32("embed.weight", {4, 4}, 5)},
-                    R"({"quantization":"{\"format_version\":1,\"schemes\":[],\"tensors\":{}}",)"
-                    R"("aliases":"{\"lm_head.weight\":\"embed.weight\"}"})");
+  write_safetensors(
+      file, {random_f32("embed.weight", {4, 4}, 5)},
+      R"({"quantization":"{\"format_version\":1,\"layers\":{},\"schemes\":[],\"tensors\":{}}",)"
+      R"("aliases":"{\"lm_head.weight\":\"embed.weight\"}"})");
   const QuantizedModel model = open_artifact(file, with_plugins());
   REQUIRE(model.find("lm_head.weight") != nullptr);
   CHECK(model.find("lm_head.weight")->name == "embed.weight");
