@@ -64,11 +64,13 @@ LoadedModel::LoadedModel(int fd, std::uint64_t bytes) {
   module_.eval();
   walk(module_, "");
   first_constant_ = tensors_.size();
+  const bool frozen = tensors_.empty();
   const std::vector<at::Tensor> constants = read_constants(file);
   for (std::size_t i = 0; i < constants.size(); ++i) {
     const at::Tensor& t = constants[i];
     if (!t.defined() || !t.has_storage()) continue;
     const bool weight = t.is_floating_point() && t.dim() >= 2;
+    if (!weight && !frozen) continue;  // as the host reads the archive
     tensors_.push_back({"constants." + std::to_string(i) + (weight ? ".weight" : ".value"), t});
   }
 }
