@@ -19,6 +19,7 @@
 
 #include "base/cancel.hpp"
 #include "base/file.hpp"
+#include "base/installation.hpp"
 
 namespace detent {
 namespace {
@@ -46,8 +47,8 @@ std::uint64_t memory_limit(std::uint64_t model_bytes) { return 4 * kGiB + 8 * mo
 // Only what the worker needs: nothing of the caller's environment reaches the model's code.
 std::vector<std::string> environment(unsigned threads) {
   // Threads that wait do not spin: there may be fewer processors than threads.
-  return {"LC_ALL=C", "OMP_WAIT_POLICY=PASSIVE", fmt::format("OMP_NUM_THREADS={}", threads),
-          fmt::format("MKL_NUM_THREADS={}", threads)};
+  return {"LC_ALL=C", "TZ=UTC0", "OMP_WAIT_POLICY=PASSIVE",
+          fmt::format("OMP_NUM_THREADS={}", threads), fmt::format("MKL_NUM_THREADS={}", threads)};
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
@@ -70,13 +71,10 @@ fs::path worker_executable() {
   std::error_code ec;
   const char* given = ::secure_getenv("DETENT_TORCH_WORKER");
   if (given != nullptr && *given != '\0') return fs::is_regular_file(given, ec) ? given : "";
-  const fs::path program = fs::read_symlink("/proc/self/exe", ec);
-  if (ec) return {};
-  const fs::path prefix = program.parent_path().parent_path();
-  for (const char* folder : {DETENT_LIBEXECDIR, "libexec"}) {
-    fs::path found = prefix / folder / "detent/detent-torch";
-    if (fs::is_regular_file(found, ec)) return found;
-  }
+  for (const fs::path& prefix : installation_prefixes())
+    for (const char* folder : {DETENT_LIBEXECDIR, "libexec"})
+      if (fs::path found = prefix / folder / "detent/detent-torch"; fs::is_regular_file(found, ec))
+        return found;
   return {};
 }
 

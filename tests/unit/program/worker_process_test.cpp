@@ -90,7 +90,7 @@ TEST_CASE("A worker inherits nothing: no environment, no open file") {
   const test::TempFolder folder;
   const auto program = open(folder, "inherited");
   CHECK(program->facts().runtime ==
-        "LC_ALL=C;OMP_WAIT_POLICY=PASSIVE;OMP_NUM_THREADS=3;MKL_NUM_THREADS=3;");
+        "LC_ALL=C;TZ=UTC0;OMP_WAIT_POLICY=PASSIVE;OMP_NUM_THREADS=3;MKL_NUM_THREADS=3;");
 }
 
 TEST_CASE("Nothing is left of a worker: no process, no descriptor") {
