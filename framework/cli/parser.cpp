@@ -101,8 +101,7 @@ class Parser {
   }
 
   void add_trust(CLI::App* sub) {
-    sub->add_flag("--trust-model", pipeline_.trust_model,
-                  "Run the model's code without a sandbox");
+    sub->add_flag("--trust-model", pipeline_.trust_model, "Run the model's code without a sandbox");
   }
 
   void add_observe() {

@@ -7,7 +7,7 @@ namespace detent {
 // First signal: the flag; a second one ends the process at once. Called once, by the program.
 void install_signal_handlers();
 
-int cancelled_by();       // 0, SIGINT or SIGTERM
-void check_cancelled();   // throws Error{interrupted} or Error{terminated}
+int cancelled_by();      // 0, SIGINT or SIGTERM
+void check_cancelled();  // throws Error{interrupted} or Error{terminated}
 
 }  // namespace detent
