@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every model of the zoo by every scheme: the artefact runs in stock PyTorch and is as exact as an
 independent computation says."""
+import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -11,6 +13,7 @@ import program
 
 program.require("numpy", "safetensors", "torch")
 import torch  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
 import pipeline  # noqa: E402
 import reference  # noqa: E402
@@ -246,6 +249,42 @@ class Interfaces(unittest.TestCase):
             model, _ = zoo.write(made, pathlib.Path(work))
             run = pipeline.Run(pathlib.Path(work) / "run", model, None, pipeline.SCHEMES["weight_int8"])
             self.assertEqual(list(run.load()(**made.samples)), ["hidden", "result"])
+
+
+RUN_ARTEFACT = """
+import sys, torch
+from safetensors.torch import load_file, save_file
+with torch.no_grad():
+    save_file({"y": torch.jit.load(sys.argv[1])(load_file(sys.argv[2])["x"])}, sys.argv[3])
+"""
+
+
+class Forms(unittest.TestCase):
+    """The same codes in every form, on processors with other instructions too."""
+
+    def outputs(self, run, data, capability):
+        target = run.artefact.with_suffix(f".{capability}.safetensors")
+        subprocess.run([sys.executable, "-W", "ignore", "-c", RUN_ARTEFACT, run.artefact, data, target], check=True,
+                       env={**os.environ, "ATEN_CPU_CAPABILITY": capability})
+        return load_file(target)["y"]
+
+    def test_nothing_is_stored_that_depends_on_the_processor(self):
+        made = zoo.make("mlp_scripted")
+        with tempfile.TemporaryDirectory() as work, torch.no_grad():
+            model, data = zoo.write(made, pathlib.Path(work))
+            expected = made.module(**made.samples)
+            # Scheme, form -> least SQNR beside the float model; PyTorch's 8-bit operator keeps 7 bits of its input.
+            for scheme, form, least in (("dynamic_int8", "portable", 37), ("dynamic_int8", "fast", 30),
+                                        ("static_int8", "static", 36), ("weight_int4", "portable", 19),
+                                        ("weight_int4", "fast", 19)):
+                with self.subTest(scheme=scheme, form=form):
+                    run = pipeline.Run(pathlib.Path(work) / f"{scheme}_{form}", model, data, pipeline.SCHEMES[scheme],
+                                       serializer={"id": "torchscript", "params": {"form": form}})
+                    here = self.outputs(run, data, "avx2")
+                    elsewhere = self.outputs(run, data, "default")
+                    self.assertGreater(reference.sqnr_db([expected], [here]), least)
+                    self.assertGreater(reference.sqnr_db([expected], [elsewhere]), least)
+                    self.assertGreater(reference.sqnr_db([here], [elsewhere]), 35)
 
 
 # One class for each model, so that each can be run alone: test_torchscript.py Zoo_tied
