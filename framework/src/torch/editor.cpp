@@ -25,13 +25,6 @@ std::pair<std::string, std::string> split(const std::string& name) {
   return {name.substr(0, dot), name.substr(dot + 1)};
 }
 
-void remove_attribute(const Object& object, const std::string& name) {
-  const c10::ClassTypePtr type = object->type();
-  const std::size_t slot = type->getAttributeSlot(name);
-  type->unsafeRemoveAttribute(name);
-  object->unsafeRemoveSlot(slot);
-}
-
 void add_buffer(const Object& object, const std::string& name, const at::Tensor& tensor) {
   const std::size_t slot = object->type()->addAttribute(name, c10::TensorType::get(), false, true);
   object->setSlot(slot, tensor);

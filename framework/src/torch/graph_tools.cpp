@@ -161,6 +161,13 @@ std::optional<at::Tensor> known_tensor(jit::Value* value, const Object& root) {
   return known->toTensor();
 }
 
+void remove_attribute(const Object& object, const std::string& name) {
+  const c10::ClassTypePtr type = object->type();
+  const std::size_t slot = type->getAttributeSlot(name);
+  type->unsafeRemoveAttribute(name);
+  object->unsafeRemoveSlot(slot);
+}
+
 std::string kind_of(const jit::Node* node) { return node->kind().toQualString(); }
 
 }  // namespace detent::torch_worker

@@ -43,6 +43,9 @@ std::shared_ptr<torch::jit::Graph> graph_of(const torch::jit::Method& method);
 std::optional<c10::IValue> known_value(torch::jit::Value* value, const Object& root);
 std::optional<at::Tensor> known_tensor(torch::jit::Value* value, const Object& root);
 
+// From the module and from its class, which is its own after a rebuild.
+void remove_attribute(const Object& object, const std::string& name);
+
 // "aten::linear"
 std::string kind_of(const torch::jit::Node* node);
 

@@ -79,10 +79,7 @@ void spread_tensor_lists(const Rebuilt& rebuilt) {
   }
   for (const auto& [object, name] : spread_out) {
     if (still_read.contains({object, name})) continue;
-    const c10::ClassTypePtr type = object->type();
-    const std::size_t slot = type->getAttributeSlot(name);
-    type->unsafeRemoveAttribute(name);
-    object->unsafeRemoveSlot(slot);
+    remove_attribute(object, name);
   }
 }
 
