@@ -53,6 +53,9 @@ class Observer {
   ~Observer();
   Observer(Observer&&) noexcept;
   void observe(const detent_tensor& x);
+  // Does it want to know how much each element of a weight counts (detent/abi/observer.h)?
+  bool takes_importance() const;
+  void observe_weighted(const detent_tensor& x, const detent_tensor& importance);
   void reset();
   bool can_merge() const;
   void merge(const Observer& other);

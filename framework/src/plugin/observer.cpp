@@ -67,6 +67,16 @@ void Observer::observe(const detent_tensor& x) {
       kObserve, [&](const detent_call* c) { return impl_->vtbl().observe(impl_->handle, c, &x); });
 }
 
+bool Observer::takes_importance() const {
+  return DETENT_HAS(&impl_->vtbl(), detent_observer_vtbl, observe_weighted);
+}
+
+void Observer::observe_weighted(const detent_tensor& x, const detent_tensor& importance) {
+  impl_->core.call(kObserve, [&](const detent_call* c) {
+    return impl_->vtbl().observe_weighted(impl_->handle, c, &x, &importance);
+  });
+}
+
 void Observer::reset() {
   impl_->core.call({"reset"},
                    [&](const detent_call* c) { return impl_->vtbl().reset(impl_->handle, c); });

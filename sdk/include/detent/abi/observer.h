@@ -8,6 +8,13 @@
  *           "stat:counts/1"     "observed", "non_finite" i64, []; elements, finite and not finite
  *           "stat:histogram/1"  "counts" u64 [channels, bins]; "origin", "width" f64 [channels]: bin i of
  *                               channel c holds [origin + i*width, origin + (i+1)*width)
+ *           "stat:second_moment/1" "mean_square" f64 [channels]: the mean of x^2 over the finite values of
+ *                               each channel; "count" i64 [channels]: how many these were
+ *
+ * Importance  An error in a weight matters as much as what it is multiplied with: E[a^2] of the input channel.
+ *         An observer of weights that lists "stat:second_moment/1" in `requires_` and has observe_weighted is
+ *         given it. The host shows the inputs of the layer's operators, while the model runs on the calibration
+ *         data, to an observer that provides the statistic: per channel, as [outer, channels, inner], axis 1.
  */
 #ifndef DETENT_ABI_OBSERVER_H
 #define DETENT_ABI_OBSERVER_H
@@ -55,8 +62,14 @@ typedef struct detent_observer_vtbl {
                                      const char *stat_id, const detent_tensor_sink *);
   /* [any] May be NULL. */
   const void *(DETENT_CALL *get_extension)(const detent_observer *, const char *id);
+  /* [instance] As observe, of a weight whose elements do not count the same: an error e in an element costs
+   * importance * e^2. importance is f64, read-only, of x's shape, any strides (0 along dimensions in which it
+   * does not vary), finite and >= 0. NULL: the observer takes none. Called in place of observe where the host
+   * has an importance; a layer whose inputs are never seen gets observe, and a finding says so. */
+  int32_t(DETENT_CALL *observe_weighted)(detent_observer *, const detent_call *, const detent_tensor *x,
+                                         const detent_tensor *importance);
 } detent_observer_vtbl;
-DETENT_NO_TAIL(detent_observer_vtbl, get_extension);
+DETENT_NO_TAIL(detent_observer_vtbl, observe_weighted);
 
 DETENT_END_C
 #endif

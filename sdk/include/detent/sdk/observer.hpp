@@ -10,6 +10,8 @@ namespace sdk DETENT_HIDDEN {
 // The contract of each method is in abi/observer.h. A class that can merge also has
 //   Status merge(const Self& other);
 // and, when any order and grouping gives the same bytes, DETENT_PLUGIN_MERGE_EXACT in its flags.
+// A class whose errors can count differently (its requirements list "stat:second_moment/1") has
+//   Status observe_weighted(const TensorView& x, const TensorView& importance, const Call& call);
 class Observer : public PluginInfo {
  public:
   virtual ~Observer() = default;
@@ -30,6 +32,14 @@ struct can_merge : std::false_type {};
 template <class T>
 struct can_merge<T, std::void_t<decltype(std::declval<T&>().merge(std::declval<const T&>()))>>
     : std::true_type {};
+
+template <class T, class = void>
+struct takes_importance : std::false_type {};
+template <class T>
+struct takes_importance<
+    T, std::void_t<decltype(std::declval<T&>().observe_weighted(
+           std::declval<const TensorView&>(), std::declval<const TensorView&>(),
+           std::declval<const Call&>()))>> : std::true_type {};
 
 // Whether `provides` lists a statistic ("stat:..."); compute_stat is NULL otherwise.
 template <class T>
@@ -99,11 +109,27 @@ struct ObserverThunks {
     DETENT_CATCH_ALL(c)
   }
 
+  static int32_t DETENT_CALL observe_weighted(detent_observer* o, const detent_call* c,
+                                              const detent_tensor* x,
+                                              const detent_tensor* importance) noexcept {
+    if constexpr (takes_importance<T>::value) {
+      DETENT_TRY {
+        return finish(
+            c, self(o)->observe_weighted(TensorView(*x), TensorView(*importance), Call(c)));
+      }
+      DETENT_CATCH_ALL(c)
+    } else {
+      (void)o, (void)x, (void)importance;
+      return fail(c, DETENT_E_UNSUPPORTED, "this observer takes no importance");
+    }
+  }
+
   static constexpr uint32_t kind = DETENT_KIND_OBSERVER;
   static constexpr detent_observer_vtbl vtbl{
       sizeof(detent_observer_vtbl), &create, &destroy, &observe, &reset,
       can_merge<T>::value ? &merge : nullptr, &save, &load, &qparams,
-      has_stat<T>() ? &stat : nullptr, nullptr};
+      has_stat<T>() ? &stat : nullptr, nullptr,
+      takes_importance<T>::value ? &observe_weighted : nullptr};
 };
 template <class T>
 struct thunks_of<T, std::enable_if_t<std::is_base_of_v<Observer, T>>> {
