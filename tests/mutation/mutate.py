@@ -69,7 +69,7 @@ def judge(fault, jobs):
     try:
         built = build(fault.tests, jobs)
         if built.returncode:
-            lines = [l for l in built.stdout.splitlines() if "error" in l]
+            lines = [l for l in built.stdout.splitlines() if " error: " in l]
             return "does not compile: " + (lines[0] if lines else "see the build")
         return test(fault.tests, jobs)
     finally:
