@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of faults: reading it, planting one, and the table of results."""
-import tomllib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+try:
+    import tomllib
+except ModuleNotFoundError:
+    print("skipped: no Python of version 3.11 or newer, which reads TOML")
+    sys.exit(77)
 
 
 @dataclass(frozen=True)
