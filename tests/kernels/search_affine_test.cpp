@@ -70,6 +70,18 @@ TEST_CASE("search_affine finds the grid that the values lie on", "[search]") {
   CHECK(std::abs(found.scale - 0.25F) < 0.002F);
 }
 
+TEST_CASE("search_affine moves each end of an asymmetric range by itself", "[search]") {
+  // A grid of 16 codes from -1 to 2.75, and a value far above: only the upper end is to be clipped.
+  std::vector<float> x;
+  for (int i = 0; i < 1600; ++i) x.push_back(0.25F * static_cast<float>(i % 16 - 4));
+  x.push_back(4.5F);
+  const AffineParams found =
+      search_affine(x, plain(x, Mapping::asymmetric), kInt4, Mapping::asymmetric);
+  CAPTURE(found.scale, found.zero_point);
+  CHECK(std::abs(found.scale - 0.25F) < 0.004F);
+  CHECK(found.zero_point == -4);
+}
+
 TEST_CASE("search_affine leaves an exact start alone", "[search]") {
   const AffineParams start{0.5F, -3};
   CHECK(search_affine({}, start, kInt4, Mapping::asymmetric).scale == 0.5F);

@@ -234,6 +234,21 @@ TEST_CASE("symmetric uint8 has zero point 128, in the metadata and not as a tens
   CHECK(Quantizer("int8").dequantize(results, {1, 4}) == q.dequantize(results, {1, 4}));
 }
 
+TEST_CASE("symmetric uint8 takes an observer's scale with the zero point 128 and no other") {
+  const Tensor weight = Tensor::of<float>({1, 3}, {-0.02F, 0.0F, 0.03F});
+  const auto stats = [](std::uint8_t zero_point) {
+    Results r;
+    r.put("scale", Tensor::of<float>({1}, {0.01F}));
+    r.put("zero_point", Tensor::of<std::uint8_t>({1}, {zero_point}));
+    return r;
+  };
+  Quantizer q("int8", {{"/dtype", "uint8"}});
+  CHECK(q.quantize(weight, stats(128)).values<std::uint8_t>("qweight") ==
+        std::vector<std::uint8_t>{126, 128, 131});
+  Results out;
+  CHECK(q.try_quantize(weight, stats(127), out) == DETENT_E_NUMERIC);
+}
+
 TEST_CASE("narrow_range is the range's own: full for symmetric when asked, narrow for asymmetric") {
   const Tensor weight = Tensor::of<float>({1, 3}, {-1.0F, 0.5F, 0.99F});
   const auto lowest = [&](const Params& params) {
