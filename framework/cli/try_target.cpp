@@ -7,6 +7,7 @@
 
 #include "config/schema.hpp"
 #include "json/parse.hpp"
+#include "plugin/affine_rules.hpp"
 
 namespace detent::cli {
 namespace {
@@ -32,12 +33,25 @@ constexpr const char* kTargetSchema = R"({
     "axis": {"type": "integer", "minimum": 0, "maximum": 63, "default": 0},
     "group_size": {"type": "integer", "minimum": 0, "maximum": 1073741824, "default": 0},
     "qmin": {"type": "integer", "minimum": -128, "maximum": 255},
-    "qmax": {"type": "integer", "minimum": -128, "maximum": 255}}})";
+    "qmax": {"type": "integer", "minimum": -128, "maximum": 255},
+    "min_scale": {"type": "number", "minimum": 0, "default": 0},
+    "rules": {"type": "array", "default": [], "items": {"type": "string", "enum":
+        ["half_range", "round_lo_first", "float32", "floor_zero_only"]}}}})";
 
 std::int64_t integer(const json::Object& o, const char* key, std::int64_t fallback) {
   std::int64_t n = fallback;
   if (const json::Value* v = o.find(key)) v->to_int(&n);
   return n;
+}
+
+// Peers' rules for scales and zero points; see docs/differences.md.
+void read_rules(const json::Object& o, detent_qspec& q) {
+  o.find("min_scale")->to_double(&q.min_scale);
+  if (!is_valid_min_scale(q.min_scale))
+    throw Error(ErrorCode::config,
+                "--target: \"min_scale\" is 0 or a normal float32 (1.18e-38 to 3.4e38)");
+  for (const json::Value& name : *o.find("rules")->if_array())
+    q.affine_rules |= *affine_rule_from_name(*name.if_string());
 }
 
 }  // namespace
@@ -91,6 +105,7 @@ QuantTarget parse_target(const std::string& text) {
                             dtype, type->qmin, type->qmax));
   if (q.granularity == DETENT_PER_GROUP && q.group_size < 1)
     throw Error(ErrorCode::config, "--target: per_group needs a \"group_size\" of at least 1");
+  read_rules(o, q);
   return target;
 }
 

@@ -12,8 +12,8 @@ namespace detent::cli {
 json::Value parse_option(const char* option, const std::string& text);
 
 // {"dtype": "int8"|"uint8"|"int4"|"uint4", "symmetric", "granularity", "axis", "group_size",
-// "qmin", "qmax"}; empty text: int8, asymmetric, per tensor. Every key may be left out; symmetric
-// signed 8-bit codes then are narrow (-127..127).
+// "qmin", "qmax", "min_scale", "rules"}; empty text: int8, asymmetric, per tensor. Every key may be
+// left out; symmetric signed 8-bit codes then are narrow (-127..127).
 QuantTarget parse_target(const std::string& text);
 
 }  // namespace detent::cli

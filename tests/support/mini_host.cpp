@@ -193,7 +193,9 @@ detent_qspec qspec(std::int64_t qmin, std::int64_t qmax, bool symmetric) {
           0,
           qmin,
           qmax,
-          "detent.affine/1"};
+          "detent.affine/1",
+          0,
+          0};
 }
 
 detent_qspec per_channel(detent_qspec spec, std::int32_t axis) {

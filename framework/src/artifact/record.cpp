@@ -7,6 +7,7 @@
 
 #include "base/dtype.hpp"
 #include "json/parse.hpp"
+#include "plugin/affine_rules.hpp"
 
 namespace detent {
 namespace {
@@ -32,6 +33,8 @@ json::Value target_to_json(const QuantTarget& target) {
   if (q.granularity == DETENT_PER_GROUP || q.granularity == DETENT_PER_BLOCK)
     o.set("group_size", q.group_size);
   if (q.granularity == DETENT_PER_BLOCK) o.set("block_rows", q.block_rows);
+  if (q.min_scale != 0) o.set("min_scale", q.min_scale);
+  if (q.affine_rules != 0) o.set("rules", affine_rule_names(q.affine_rules));
   return o;
 }
 
@@ -213,6 +216,21 @@ PluginStamp stamp_from_json(const json::Value& value) {
   return {text_of(value, "id"), text_of(value, "version"), object_of(value, "params")};
 }
 
+// Neither is there where the target has Detent's own rule.
+void read_rules(const json::Value& target, detent_qspec& q) {
+  const json::Object& object = *target.if_object();
+  if (const json::Value* least = object.find("min_scale"))
+    if (!least->to_double(&q.min_scale) || !is_valid_min_scale(q.min_scale))
+      bad("\"min_scale\" is no scale");
+  if (!object.contains("rules")) return;
+  for (const json::Value& name : array_of(target, "rules")) {
+    const std::string* text = name.if_string();
+    const auto rule = text != nullptr ? affine_rule_from_name(*text) : std::nullopt;
+    if (!rule) bad(fmt::format("the rule {} is unknown", json::dump(name)));
+    q.affine_rules |= *rule;
+  }
+}
+
 QuantTarget target_from_json(const json::Value& value, detent_dtype codes) {
   QuantTarget target;
   detent_qspec& q = target.spec;
@@ -236,6 +254,7 @@ QuantTarget target_from_json(const json::Value& value, detent_dtype codes) {
   if (q.granularity >= DETENT_PER_GROUP) q.group_size = integer_of(value, "group_size");
   if (q.granularity == DETENT_PER_BLOCK) q.block_rows = integer_of(value, "block_rows");
   if (q.granularity >= DETENT_PER_GROUP && q.group_size < 1) bad("\"group_size\" is below 1");
+  read_rules(value, q);
   target.scheme = text_of(value, "mapping");
   return target;
 }

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "json/parse.hpp"
 #include "model/bounded_json.hpp"
+#include "plugin/affine_rules.hpp"
 
 namespace detent {
 namespace {
@@ -134,7 +135,9 @@ json::Object observer_identity(const ActivationPlan& a) {
                                   {"axis", q.axis},
                                   {"qmin", q.qmin},
                                   {"qmax", q.qmax},
-                                  {"mapping", a.target.scheme}}}};
+                                  {"mapping", a.target.scheme},
+                                  {"min_scale", q.min_scale},
+                                  {"rules", affine_rule_names(q.affine_rules)}}}};
 }
 
 std::string save_state(const Plan& plan, const Observations& observations,

@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "json/parse.hpp"
+#include "plugin/affine_rules.hpp"
 
 namespace detent {
 namespace {
@@ -79,6 +80,10 @@ std::string PlanSink::wrong_in_target(const detent_qspec& spec) const {
   }
   if (spec.granularity >= DETENT_PER_GROUP && spec.group_size < 1) return "group_size is below 1";
   if (spec.granularity == DETENT_PER_BLOCK && spec.block_rows < 1) return "block_rows is below 1";
+  if (!is_valid_min_scale(spec.min_scale)) return "min_scale is neither 0 nor a normal float32";
+  if ((spec.affine_rules & ~DETENT_AFFINE_ALL) != 0) {
+    return fmt::format("the affine_rules {:#x} are unknown", spec.affine_rules);
+  }
   return {};
 }
 
@@ -90,11 +95,11 @@ std::int32_t DETENT_CALL PlanSink::target(const detent_plan_sink* sink,
       throw Mistake{fmt::format("the target has {} bytes", spec->struct_size)};
     }
     if (self.plan_.target) throw Mistake{"two targets"};
-    const std::string wrong = self.wrong_in_target(*spec);
+    QuantTarget made;  // what a shorter struct lacks stays 0: our own rule
+    std::memcpy(&made.spec, spec, std::min<std::uint64_t>(spec->struct_size, sizeof made.spec));
+    const std::string wrong = self.wrong_in_target(made.spec);
     if (!wrong.empty()) throw Mistake{"in the target " + wrong};
-    QuantTarget made;
     made.scheme = text_of(spec->scheme, "the scheme of the target");
-    made.spec = *spec;
     made.spec.struct_size = sizeof made.spec;
     made.spec.scheme = nullptr;  // the plugin's; c() puts ours in
     self.plan_.target = std::move(made);

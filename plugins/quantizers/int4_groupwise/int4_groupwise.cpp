@@ -158,7 +158,9 @@ class Int4Groupwise : public sdk::Quantizer {
             0,
             kInt4.min,
             kInt4.max,
-            "detent.affine/1"};
+            "detent.affine/1",
+            0,
+            0};
   }
 
   static ZeroPoints zero_points(Mapping mapping) {

@@ -169,7 +169,9 @@ class Int8 : public sdk::Quantizer {
             0,
             codes().min,
             codes().max,
-            "detent.affine/1"};
+            "detent.affine/1",
+            0,
+            0};
   }
 
   Shape scale_shape(const Shape& weight) const {

@@ -27,7 +27,9 @@ detent_qspec target(detent_dtype codes, int32_t granularity, bool symmetric, int
           0,
           qmin,
           qmax,
-          "detent.affine/1"};
+          "detent.affine/1",
+          0,
+          0};
 }
 const detent_qspec kInt8 = target(DETENT_I8, DETENT_PER_CHANNEL, true, -127, 127);
 const detent_qspec kInt8Zero = target(DETENT_I8, DETENT_PER_CHANNEL, false, -128, 127);

@@ -18,7 +18,7 @@ struct Writer : writing::Writer {
 
 const detent_qspec kInt4{
     sizeof(detent_qspec), DETENT_I4, DETENT_F32, DETENT_I8, 1, DETENT_PER_GROUP, 0, 4, 0, -8, 7,
-    "detent.affine/1"};
+    "detent.affine/1",    0,         0};
 
 }  // namespace
 

@@ -81,6 +81,17 @@ TEST_CASE("a tensor that is declined has a reason and no outputs") {
   CHECK(plan.outputs.empty());
 }
 
+TEST_CASE("the rules of a target are kept, and a target from before there were any has none") {
+  const QuantizerPlan plan = make("").plan(input());
+  CHECK(plan.target->spec.min_scale == 0.125);
+  CHECK(plan.target->spec.affine_rules == DETENT_AFFINE_FLOAT32);
+  const QuantizerPlan shorter = make("no_rules").plan(input());
+  CHECK(shorter.target->spec.qmax == 7);
+  CHECK(shorter.target->spec.min_scale == 0);
+  CHECK(shorter.target->spec.affine_rules == 0);
+  CHECK(shorter.target->spec.struct_size == sizeof(detent_qspec));
+}
+
 TEST_CASE("for activations a target alone is a plan, for weights it is not") {
   const QuantizerPlan plan = make("target_only", DETENT_ROLE_ACTIVATION).plan(input());
   CHECK(plan.target.has_value());
@@ -107,6 +118,10 @@ TEST_CASE("a plan that breaks the contract is refused with what it did") {
                    broken + "an output without a name, or of a shape that cannot exist");
   check_plan_error("no_scheme", ErrorCode::plugin, broken + "the metadata \"scheme\" are missing");
   check_plan_error("short_target", ErrorCode::plugin, broken + "the target has 8 bytes");
+  check_plan_error("denormal_min_scale", ErrorCode::plugin,
+                   broken + "in the target min_scale is neither 0 nor a normal float32");
+  check_plan_error("unknown_rule", ErrorCode::plugin,
+                   broken + "in the target the affine_rules 0x80000000 are unknown");
   check_plan_error("null_scheme", ErrorCode::plugin, broken + "the scheme of the target is NULL");
   check_plan_error("bad_axis", ErrorCode::plugin,
                    broken + "in the target the axis 5 is none of the tensor's");

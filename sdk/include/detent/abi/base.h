@@ -226,7 +226,24 @@ DETENT_NO_TAIL(detent_tensor_source, get_meta);
 #define DETENT_PER_GROUP 2
 #define DETENT_PER_BLOCK 3 /* block_rows x group_size tiles over the last two axes */
 
-/* The quantization target: which codes a range of real numbers has to be mapped to.
+/* How a range of real numbers [lo, hi], widened to hold zero, becomes a scale and a zero point. No
+ * flag is Detent's own rule, in float64: symmetric scale = max|x| / (qmax - zero_point), asymmetric
+ * scale = (hi - lo) / (qmax - qmin), zero_point = round(qmin - lo / scale), ties to even, moved into
+ * the codes. The flags are where other software differs. Whoever computes scales honours them all,
+ * or refuses (DETENT_E_UNSUPPORTED) a target with one that it does not know. */
+/* symmetric scale = max|x| / ((qmax - qmin) / 2): 127.5 for -128..127 */
+#define DETENT_AFFINE_HALF_RANGE (UINT64_C(1) << 0)
+/* zero_point = qmin - round(lo / scale) */
+#define DETENT_AFFINE_ROUND_LO_FIRST (UINT64_C(1) << 1)
+/* Every step in float32: the ends of the range, moving averages of them (state + c * (batch - state)),
+ * their difference, the scale, and the zero point, from the scale so rounded. */
+#define DETENT_AFFINE_FLOAT32 (UINT64_C(1) << 2)
+/* min_scale is the scale of a zero range, in place of 1, and nothing else. Without the flag no scale
+ * is below min_scale, and the zero point follows from that scale like any other. */
+#define DETENT_AFFINE_FLOOR_ZERO_ONLY (UINT64_C(1) << 3)
+#define DETENT_AFFINE_ALL ((UINT64_C(1) << 4) - 1) /* every flag that is defined */
+
+/* The quantization target: which codes a range of real numbers has to be mapped to, and how.
  * real = scale * (code - zero_point). */
 typedef struct detent_qspec {
   uint64_t struct_size;
@@ -240,8 +257,12 @@ typedef struct detent_qspec {
   int64_t block_rows;
   int64_t qmin, qmax;      /* integer schemes: the codes allowed, e.g. -127..127 */
   const char *scheme;      /* id of the mapping, e.g. "detent.affine/1", "detent.float/1" */
+  /* 0: none, a scale below the smallest normal float32 counts as that of a zero range, which is 1.
+   * Otherwise finite and at least that number; see DETENT_AFFINE_FLOOR_ZERO_ONLY. */
+  double min_scale;
+  uint64_t affine_rules;   /* DETENT_AFFINE_ flags; 0: Detent's own rule */
 } detent_qspec;
-DETENT_NO_TAIL(detent_qspec, scheme);
+DETENT_NO_TAIL(detent_qspec, affine_rules);
 
 /* ---- host ------------------------------------------------------------------------- */
 #define DETENT_LOG_DEBUG 0
