@@ -105,6 +105,8 @@ int compare(const Globals& globals, const std::filesystem::path& original,
       tensors.push_back(json::Object{{"name", t.name},
                                      {"sqnr_db", json::number(t.sqnr_db)},
                                      {"max_abs_error", json::number(t.max_abs_error)},
+                                     {"mse", json::number(t.mse)},
+                                     {"cosine", json::number(t.cosine)},
                                      {"bytes_before", t.bytes_before},
                                      {"bytes_after", t.bytes_after}});
     print_json(

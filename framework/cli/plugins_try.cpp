@@ -13,7 +13,7 @@
 #include "cli/try_target.hpp"
 #include "config/schema.hpp"
 #include "json/parse.hpp"
-#include "quantize/measure.hpp"
+#include "quantize/rounding.hpp"
 #include "report/observer_page.hpp"
 
 namespace detent::cli {
@@ -160,6 +160,9 @@ json::Value try_quantizer(const Plugin& plugin, const TryOptions& options, const
     const QuantizationError error =
         measure_error(info->dtype, weight->bytes(),
                       {reinterpret_cast<const float*>(back.bytes().data()), back.numel()}, pool);
+    std::optional<QuantizationError> plain;
+    if (plan.target)
+      plain = measure_rounding(*plan.target, info->shape, info->dtype, weight->bytes(), pool);
     const HostTensor* scale = out.find("scale");
     std::uint64_t bytes = 0;
     for (const auto& t : out.tensors()) bytes += t->bytes().size();
@@ -169,6 +172,9 @@ json::Value try_quantizer(const Plugin& plugin, const TryOptions& options, const
                             ? json::Value(json::Array(scale->shape().begin(), scale->shape().end()))
                             : json::Value()},
         {"sqnr_db", json::number(error.sqnr_db())},
+        {"gain_db", plain ? json::number(gain_db(error, *plain)) : json::Value()},
+        {"mse", json::number(error.mse())},
+        {"cosine", json::number(error.cosine())},
         {"max_abs_error", json::number(error.max_abs_error)},
         {"bytes", bytes}});
   }

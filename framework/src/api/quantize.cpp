@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // quantize: rules and tensors in memory -> plan -> codes in memory.
+#include <map>
+
 #include "api/boundary.hpp"
 #include "api/memory_model.hpp"
 #include "api/quantized_model.hpp"
 #include "artifact/artifact.hpp"
 #include "plan/plan.hpp"
 #include "plugin/search_path.hpp"
-#include "quantize/quantize_tensor.hpp"
+#include "quantize/findings.hpp"
 
 namespace detent {
 namespace {
@@ -34,19 +36,19 @@ QuantizedTensor describe(const Plan& plan, const TensorPlan& t, const TensorInfo
   return tensor;
 }
 
-void quantize_one(const TensorPlan& t, const TensorInfo& info, const HostTensor& weight,
-                  QuantizedTensor tensor, ThreadPool& pool, Impl& impl) {
+TensorResult quantize_one(const TensorPlan& t, const TensorInfo& info, const HostTensor& weight,
+                          QuantizedTensor tensor, ThreadPool& pool, Impl& impl) {
   const auto outputs = std::make_shared<TensorStore>();
   const TensorResult result = quantize_tensor(t, info, weight, pool, *outputs);
-  if (auto warning = overflow_warning(t, info, result)) impl.warnings.push_back(*warning);
   tensor.quantizer = t.scheme->quantizer.plugin->id;
-  tensor.sqnr_db = result.sqnr_db;
+  tensor.sqnr_db = result.error.sqnr_db();
   std::vector<std::pair<std::string, std::string>> names;
   for (const StoredName& s : t.stored) names.emplace_back(s.output, s.name);
   const auto make = [scheme = t.scheme, name = info.name](ThreadPool& threads) {
     return make_quantizer(*scheme, name, threads);
   };
   impl.add_quantized(std::move(tensor), {outputs, make}, names);
+  return result;
 }
 
 }  // namespace
@@ -58,16 +60,22 @@ QuantizedModel quantize(std::span<const LentTensor> tensors, const QuantizeOptio
     ThreadPool pool(impl->threads);
     const Plan plan = make_plan(impl->config, model, nullptr, pool);
     impl->warnings = plan.warnings;
+    Remarks remarks;
+    std::map<std::size_t, TensorResult> results;
     for (const TensorPlan& t : plan.tensors) {
       const TensorInfo& info = model.tensors()[t.tensor];
       auto data = read_tensor(model, info);
       QuantizedTensor tensor = describe(plan, t, info);
       if (t.quantize) {
-        quantize_one(t, info, *data, std::move(tensor), pool, *impl);
+        const TensorResult result = quantize_one(t, info, *data, std::move(tensor), pool, *impl);
+        remark_on_tensor(t, info, result, remarks);
+        results.emplace(t.tensor, result);
       } else {
         impl->add_kept(std::move(tensor), std::move(data));
       }
     }
+    remark_on_gain(impl->config, plan, results, remarks);
+    for (Warning& warning : remarks.warnings) impl->warnings.push_back(std::move(warning));
     return QuantizedModel(impl);
   });
 }

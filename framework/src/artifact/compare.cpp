@@ -47,7 +47,7 @@ class Comparer {
 
  private:
   void compare(const TensorInfo& info) {
-    TensorComparison c{info.name, kNaN, kNaN, info.nbytes, 0};
+    TensorComparison c{info.name, kNaN, kNaN, kNaN, kNaN, info.nbytes, 0};
     const TensorRecord* record = after_.record(info.name);
     const TensorInfo* other = after_.model().find(info.name);
     if (other == nullptr) {
@@ -75,7 +75,8 @@ class Comparer {
                        std::ranges::equal(a.bytes(), b.bytes());
     if (equal) {
       c.sqnr_db = kInfinity;
-      c.max_abs_error = 0;
+      c.max_abs_error = c.mse = 0;
+      c.cosine = 1;
     } else if (a.shape() == b.shape() && is_float(a.dtype()) && is_float(b.dtype())) {
       measure(c, a, to_floats(b));
     }
@@ -86,6 +87,8 @@ class Comparer {
         measure_error(original.dtype(), original.bytes(), values, pool_);
     c.sqnr_db = error.sqnr_db();
     c.max_abs_error = error.max_abs_error;
+    c.mse = error.mse();
+    c.cosine = error.cosine();
   }
 
   void sum_up() {

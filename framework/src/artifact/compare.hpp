@@ -11,7 +11,9 @@ namespace detent {
 struct TensorComparison {
   std::string name;
   double sqnr_db = 0;        // +inf when equal; NaN when the two cannot be compared
-  double max_abs_error = 0;  // NaN when the two cannot be compared
+  double max_abs_error = 0;  // NaN when the two cannot be compared; the next ones likewise
+  double mse = 0;
+  double cosine = 0;
   std::uint64_t bytes_before = 0;
   std::uint64_t bytes_after = 0;
 };

@@ -48,6 +48,7 @@ class Planner {
     refuse_name_clashes();
     add_up();
     warn_of_unused();
+    remark_on_whole_model();
     return std::move(plan_);
   }
 
@@ -283,6 +284,41 @@ class Planner {
            "/calibration", {});
     if (!any)
       warn("nothing_to_quantize", "no tensor of this model is quantized: see `detent plan` for why",
+           "/rules", {});
+  }
+
+  // Layers without a matrix (normalizations, lone biases) have nothing to quantize and do not
+  // count.
+  bool can_be_quantized(const Layer& layer) const {
+    return std::any_of(layer.tensors.begin(), layer.tensors.end(), [this](std::size_t t) {
+      const TensorInfo& info = model_.tensors()[t];
+      return is_float(info.dtype) && info.shape.size() >= 2;
+    });
+  }
+
+  // Few bits everywhere cost accuracy where it is dearest; with more this is what is usually
+  // wanted.
+  void remark_on_whole_model() {
+    std::size_t layers = 0;
+    unsigned most_bits = 0;
+    for (const Layer& layer : plan_.layers) {
+      if (!can_be_quantized(layer)) continue;
+      ++layers;
+      unsigned bits = 0;
+      for (const std::size_t t : layer.tensors)
+        if (plan_.tensors[t].quantize) bits = std::max(bits, plan_.tensors[t].bits);
+      if (bits == 0) return;  // kept
+      most_bits = std::max(most_bits, bits);
+    }
+    if (layers == 0) return;
+    const std::string all = fmt::format("All layers were quantized ({0} of {0}).", layers);
+    if (most_bits > 4)
+      plan_.notes.push_back({"all_layers_quantized", all, {}});
+    else
+      warn("all_layers_quantized",
+           fmt::format("{} With {} bits, consider skipping embeddings and normalization layers to "
+                       "preserve accuracy.",
+                       all, most_bits),
            "/rules", {});
   }
 

@@ -63,6 +63,7 @@ struct Plan {
   std::vector<ActivationPlan> activations;  // in the order of the program's uses
   std::vector<SkippedActivation> skipped_activations;
   std::vector<Warning> warnings;
+  std::vector<Warning> notes;  // natural, and worth knowing; never an error
   std::uint64_t bytes_before = 0;
   std::uint64_t bytes_after = 0;
   std::uint64_t peak_memory_bytes = 0;  // at most, the program itself included

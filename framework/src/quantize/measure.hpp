@@ -3,8 +3,8 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <detent/abi/base.h>
+#include <limits>
 #include <span>
 
 #include "base/thread_pool.hpp"
@@ -23,13 +23,24 @@ struct QuantizationError {
   double signal = 0;  // sum of x^2
   double noise = 0;   // sum of (x - x')^2
   double max_abs_error = 0;
+  double product = 0;   // sum of x x'
+  double restored = 0;  // sum of x'^2
+  std::uint64_t elements = 0;
+
+  void add(const QuantizationError& other);  // of other elements
 
   // 10 log10(signal / noise), relative, no floor; +inf when equal; -inf when noise but no signal.
   double sqnr_db() const;
+  double mse() const;     // 0 without elements
+  double cosine() const;  // 1 when both are zero, 0 when one is
 };
 
-// The SQNR of several tensors. Those that came back exactly (+inf) say nothing of the others, so they
-// do not enter the mean; it is +inf when there are no others.
+// How many dB less noise `error` has than `plain`, of the same elements: 0 when both have none,
+// +inf and -inf when one has none.
+double gain_db(const QuantizationError& error, const QuantizationError& plain);
+
+// The SQNR of several tensors. Those that came back exactly (+inf) say nothing of the others, so
+// they do not enter the mean; it is +inf when there are no others.
 class SqnrSummary {
  public:
   void add(double db);

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "json/parse.hpp"
-#include "quantize/measure.hpp"
+#include "quantize/rounding.hpp"
 
 namespace detent {
 namespace {
@@ -72,19 +72,14 @@ TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
   HostTensor back(info.name, DETENT_F32, info.shape);
   quantizer.dequantize(out, back.view());
   std::span<const float> values(reinterpret_cast<const float*>(back.bytes().data()), back.numel());
-  const QuantizationError error = measure_error(info.dtype, weight.bytes(), values, pool);
-  return {error.sqnr_db(), error.max_abs_error, summarize_scales(out),
-          count_from_meta(out, "overflow_count")};
-}
-
-std::optional<Warning> overflow_warning(const TensorPlan& plan, const TensorInfo& info,
-                                        const TensorResult& result) {
-  if (result.overflows == 0) return std::nullopt;
-  return Warning{
-      "overflow",
-      fmt::format("\"{}\": {} values are beyond the range of the target type", info.name,
-                  result.overflows),
-      {.tensor = info.name, .layer = info.layer, .plugin = plan.scheme->quantizer.plugin->id}};
+  TensorResult result;
+  result.error = measure_error(info.dtype, weight.bytes(), values, pool);
+  if (plan.quantizer.target)
+    result.rounding =
+        measure_rounding(*plan.quantizer.target, info.shape, info.dtype, weight.bytes(), pool);
+  result.scale = summarize_scales(out);
+  result.overflows = count_from_meta(out, "overflow_count");
+  return result;
 }
 
 }  // namespace detent

@@ -9,6 +9,7 @@
 #include "base/thread_pool.hpp"
 #include "model/model.hpp"
 #include "plan/plan.hpp"
+#include "quantize/measure.hpp"
 
 namespace detent {
 
@@ -21,8 +22,9 @@ struct ScaleSummary {
 };
 
 struct TensorResult {
-  double sqnr_db = 0;
-  double max_abs_error = 0;
+  QuantizationError error;  // of the dequantized values
+  std::optional<QuantizationError>
+      rounding;                       // of plain rounding; none where there is no such thing
   std::optional<ScaleSummary> scale;  // none for casts
   std::uint64_t overflows = 0;        // values beyond the target's range, as the quantizer counted
 };
@@ -33,9 +35,5 @@ struct TensorResult {
 //         contract. Each names the tensor and the plugin.
 TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
                              const HostTensor& weight, ThreadPool& pool, TensorStore& out);
-
-// What is to be said of a tensor that did not fit its target; nothing when it did.
-std::optional<Warning> overflow_warning(const TensorPlan& plan, const TensorInfo& info,
-                                        const TensorResult& result);
 
 }  // namespace detent

@@ -126,9 +126,19 @@ std::string sqnr_chart(const json::Value& report) {
   return "<h2>Error of the weights, worst layer first</h2>\n" + svg;
 }
 
+// "+1.25": against plain rounding.
+std::string gain_text(const std::optional<double>& gain) {
+  if (!gain) return "";
+  // No "-0.00": it is as good as rounding.
+  return fmt::format("{:+.2f}", std::fabs(*gain) < 0.005 ? 0.0 : *gain);
+}
+
 std::string layer_row(const json::Value& layer) {
   const auto db = number_at(layer, "/sqnr_db");
   const auto output_db = number_at(layer, "/output_sqnr_db");
+  const auto gain = number_at(layer, "/gain_db");
+  const auto cosine = number_at(layer, "/cosine");
+  const auto mse = number_at(layer, "/mse");
   const auto error = number_at(layer, "/max_abs_error");
   const auto bits = number_at(layer, "/bits");
   const bool quantized = text_at(layer, "/action") == "quantize";
@@ -137,12 +147,14 @@ std::string layer_row(const json::Value& layer) {
   if (!observer.empty()) what += " < " + observer;
   return fmt::format(
       "<tr class=\"{}\"><td class=\"name\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td>"
-      "<td class=\"n {}\">{}</td><td class=\"n {}\">{}</td><td class=\"n\">{}</td><td "
+      "<td class=\"n {}\">{}</td><td class=\"n\">{}</td><td class=\"n {}\">{}</td>"
+      "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
       "class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
       quantized ? "quantized" : "kept", html_escape(text_at(layer, "/name")),
       html_escape(text_at(layer, "/type")), html_escape(what),
-      bits ? fmt::format("{:.0f}", *bits) : "", quality(db), db_text(db), quality(output_db),
-      db_text(output_db), error ? fmt::format("{:.3g}", *error) : "",
+      bits ? fmt::format("{:.0f}", *bits) : "", quality(db), db_text(db), gain_text(gain),
+      quality(output_db), db_text(output_db), mse ? fmt::format("{:.3g}", *mse) : "",
+      cosine ? fmt::format("{:.5f}", *cosine) : "", error ? fmt::format("{:.3g}", *error) : "",
       bytes_at(layer, "/bytes_before"), bytes_at(layer, "/bytes_after"),
       html_escape(text_at(layer, "/reason")));
 }
@@ -165,7 +177,9 @@ std::string layer_table(const json::Value& report) {
          "plugin, reason\" aria-label=\"filter the layers\">\n<div class=\"wide\"><table "
          "id=\"layers\"><thead><tr>"
          "<th>layer</th><th>type</th><th>what was done</th><th class=\"n\">bits</th><th "
-         "class=\"n\">SQNR dB</th><th class=\"n\">output SQNR dB</th>"
+         "class=\"n\">SQNR dB</th><th class=\"n\" title=\"over plain rounding to nearest\">gain "
+         "dB</th>"
+         "<th class=\"n\">output SQNR dB</th><th class=\"n\">MSE</th><th class=\"n\">cosine</th>"
          "<th class=\"n\">max error</th><th class=\"n\">before</th><th "
          "class=\"n\">after</th><th>why</th></tr></thead>\n<tbody>\n" +
          rows + "</tbody></table></div>\n" + std::string(kFilter);
@@ -184,6 +198,10 @@ std::vector<std::string> finding_rows(const json::Value& report) {
     rows.push_back(
         fmt::format("<tr><td class=\"fair\">warning</td><td><code>{}</code></td><td>{}</td></tr>\n",
                     html_escape(text_at(w, "/code")), html_escape(text_at(w, "/message"))));
+  for (const json::Value& n : list_at(report, "/notes"))
+    rows.push_back(
+        fmt::format("<tr><td class=\"soft\">note</td><td><code>{}</code></td><td>{}</td></tr>\n",
+                    html_escape(text_at(n, "/code")), html_escape(text_at(n, "/message"))));
   return rows;
 }
 

@@ -12,10 +12,20 @@ bool speaks_before(const TensorPlan& a, const TensorPlan& b) {
   return a.bytes_before > b.bytes_before;
 }
 
+void lower(std::optional<double>& of, double value) { of = std::min(of.value_or(value), value); }
+void raise(std::optional<double>& of, double value) { of = std::max(of.value_or(value), value); }
+
 void add_result(LayerRow& row, const TensorResult& result, bool speaker) {
-  row.sqnr_db = std::min(row.sqnr_db.value_or(result.sqnr_db), result.sqnr_db);
-  row.max_abs_error = std::max(row.max_abs_error.value_or(0), result.max_abs_error);
+  lower(row.sqnr_db, result.error.sqnr_db());
+  raise(row.max_abs_error, result.error.max_abs_error);
+  raise(row.mse, result.error.mse());
+  lower(row.cosine, result.error.cosine());
+  if (result.rounding) {
+    lower(row.rtn_sqnr_db, result.rounding->sqnr_db());
+    lower(row.gain_db, gain_db(result.error, *result.rounding));
+  }
   if (speaker) row.scale = result.scale;
+  row.results.emplace_back(row.tensors.back(), &result);
 }
 
 // Of the layer's first site of each side: a layer has one, but for weights without a module.

@@ -76,6 +76,8 @@ json::Value plan_to_json(const Plan& plan, const Model& model) {
   }
   json::Array warnings;
   for (const Warning& w : plan.warnings) warnings.push_back(to_json(w));
+  json::Array notes;
+  for (const Warning& n : plan.notes) notes.push_back(to_json(n));
   const double ratio = plan.bytes_after == 0 ? 1.0
                                              : static_cast<double>(plan.bytes_before) /
                                                    static_cast<double>(plan.bytes_after);
@@ -88,7 +90,8 @@ json::Value plan_to_json(const Plan& plan, const Model& model) {
                                               {"bytes_after", plan.bytes_after},
                                               {"ratio", ratio}}},
                       {"peak_memory_bytes", plan.peak_memory_bytes},
-                      {"warnings", std::move(warnings)}};
+                      {"warnings", std::move(warnings)},
+                      {"notes", std::move(notes)}};
 }
 
 }  // namespace detent

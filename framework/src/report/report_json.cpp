@@ -48,6 +48,23 @@ json::Value clipped_fraction(const json::Array& activations) {
   return optional_number(largest);
 }
 
+// The errors of each quantized tensor of the layer.
+json::Array errors(const LayerRow& row) {
+  json::Array list;
+  for (const auto& [name, result] : row.results) {
+    const QuantizationError& e = result->error;
+    json::Object o{{"tensor", name}, {"sqnr_db", json::number(e.sqnr_db())}};
+    const auto& plain = result->rounding;
+    o.set("rtn_sqnr_db", plain ? json::number(plain->sqnr_db()) : json::Value());
+    o.set("gain_db", plain ? json::number(gain_db(e, *plain)) : json::Value());
+    o.set("mse", json::number(e.mse()));
+    o.set("max_abs_error", json::number(e.max_abs_error));
+    o.set("cosine", json::number(e.cosine()));
+    list.push_back(std::move(o));
+  }
+  return list;
+}
+
 json::Value layer_to_json(const LayerRow& row, json::Array activations) {
   json::Object o{{"name", row.name},
                  {"type", row.type},
@@ -59,7 +76,11 @@ json::Value layer_to_json(const LayerRow& row, json::Array activations) {
                  {"params", row.params},
                  {"sqnr_db", optional_number(row.sqnr_db)},
                  {"output_sqnr_db", optional_number(row.output_sqnr_db)},
+                 {"rtn_sqnr_db", optional_number(row.rtn_sqnr_db)},
+                 {"gain_db", optional_number(row.gain_db)},
+                 {"mse", optional_number(row.mse)},
                  {"max_abs_error", optional_number(row.max_abs_error)},
+                 {"cosine", optional_number(row.cosine)},
                  {"bytes_before", row.bytes_before},
                  {"bytes_after", row.bytes_after},
                  {"non_finite", non_finite(row, activations)}};
@@ -73,12 +94,13 @@ json::Value layer_to_json(const LayerRow& row, json::Array activations) {
     o.set("activation", std::move(activations));
   }
   o.set("tensors", json::Array(row.tensors.begin(), row.tensors.end()));
+  if (row.quantized) o.set("errors", errors(row));
   return o;
 }
 
 json::Value totals(const RunFacts& facts) {
   SqnrSummary sqnr;
-  for (const auto& [index, result] : facts.results) sqnr.add(result.sqnr_db);
+  for (const auto& [index, result] : facts.results) sqnr.add(result.error.sqnr_db());
   const Plan& plan = facts.plan;
   const double ratio = plan.bytes_after == 0 ? 1.0
                                              : static_cast<double>(plan.bytes_before) /
@@ -193,6 +215,7 @@ json::Value report_to_json(const RunFacts& facts) {
       {"evaluation", evaluation_to_json(facts)},
       {"validation", validation(facts)},
       {"warnings", list_of(facts.warnings, [](const Warning& w) { return to_json(w); })},
+      {"notes", list_of(facts.notes, [](const Warning& w) { return to_json(w); })},
       {"outputs", list_of(facts.outputs,
                           [](const OutputFacts& o) {
                             return json::Object{{"path", o.path.string()},

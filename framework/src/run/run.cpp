@@ -12,6 +12,7 @@
 #include "base/memory.hpp"
 #include "evaluate/sample_source.hpp"
 #include "evaluate/simulate.hpp"
+#include "quantize/findings.hpp"
 #include "report/report.hpp"
 #include "run/digest_files.hpp"
 #include "run/state_files.hpp"
@@ -59,6 +60,7 @@ class Run {
     facts_.plan = make_plan(config_, model_, options_.program, pool_);
     open_data();
     facts_.warnings = facts_.plan.warnings;
+    facts_.notes = facts_.plan.notes;
     if (options_.strict) refuse_warnings(facts_.warnings, ErrorCode::config);
     // What can refuse the run for its targets' sake does so before the work.
     for (const Output& output : config_.outputs) {
@@ -144,6 +146,10 @@ class Run {
       done += t.bytes_before;
     }
     add_activations();
+    remark_on_gain(config_, facts_.plan, facts_.results, remarks_);
+    facts_.warnings.insert(facts_.warnings.end(), remarks_.warnings.begin(),
+                           remarks_.warnings.end());
+    facts_.notes.insert(facts_.notes.end(), remarks_.notes.begin(), remarks_.notes.end());
     progress("quantize", done, done);
   }
 
@@ -163,9 +169,8 @@ class Run {
     simulate(t, info, &outputs);
     for (const StoredName& s : t.stored) remember_digest(s.name, outputs.find(s.output)->bytes());
     for (auto& writer : writers_) writer->add_quantized(t, outputs);
-    sqnr_[info.name] = result.sqnr_db;
-    if (auto warning = overflow_warning(t, info, result))
-      facts_.warnings.push_back(std::move(*warning));
+    sqnr_[info.name] = result.error.sqnr_db();
+    remark_on_tensor(t, info, result, remarks_);
     facts_.results.emplace(t.tensor, result);
   }
 
@@ -260,6 +265,7 @@ class Run {
   std::vector<std::unique_ptr<ArtifactWriter>> writers_;
   std::unique_ptr<ReportWriter> report_;
   SqnrOf sqnr_;
+  Remarks remarks_;
   DigestOf digests_;
 };
 

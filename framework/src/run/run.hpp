@@ -44,6 +44,7 @@ struct RunFacts {
   Calibration calibration;
   std::map<std::size_t, TensorResult> results;  // by index into Model::tensors(); quantized ones
   std::vector<Warning> warnings;                // of the plan and of the run
+  std::vector<Warning> notes;                   // natural, and worth knowing; never an error
   Evaluation evaluation;
   Validation validation;
   std::vector<OutputFacts> outputs;

@@ -29,7 +29,7 @@ class Ema final : public RangeObserver {
   static constexpr const char* license = "Apache-2.0";
   static constexpr const char* aliases[] = {"movingaverage", "movingaverageminmax",
                                             "movingaverageminmaxobserver", nullptr};
-  static constexpr const char* provides[] = {"stat:minmax/1", "stat:counts/1",
+  static constexpr const char* provides[] = {"stat:minmax/1", "stat:counts/1", "range:minmax",
                                              "auto:averaging_constant", nullptr};
   static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC;
   static constexpr const char* schema = R"({

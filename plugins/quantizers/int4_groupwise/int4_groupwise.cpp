@@ -12,8 +12,8 @@
 // Scales    an observer's where there is one, otherwise of the group's own minimum and maximum.
 //           With "search": "mse" the best near these, never worse than plain rounding
 // Rounding  a float64 weight is rounded to float32 before the division; its ranges are exact
-// Metadata  scheme, dtype, bits, symmetric, granularity, group_size, packing, shape (the weight's),
-//           qmin, qmax, search
+// Metadata  scheme, dtype, bits, algorithm (rtn, search), symmetric, granularity, group_size,
+//           packing, shape (the weight's), qmin, qmax, search
 #include "common/layer_rules.hpp"
 #include "int4_groupwise/groups.hpp"
 #include "int4_groupwise/skip_rules.hpp"
@@ -184,6 +184,7 @@ class Int4Groupwise : public sdk::Quantizer {
     must(planner.meta("scheme", "\"detent.affine/1\""));
     must(planner.meta("dtype", "\"int4\""));
     must(planner.meta("bits", "4"));
+    must(planner.meta("algorithm", search_ == ScaleSearch::none ? "\"rtn\"" : "\"search\""));
     must(planner.meta("symmetric", mapping_ == Mapping::symmetric ? "true" : "false"));
     must(planner.meta("granularity", "\"per_group\""));
     must(planner.meta("group_size", std::to_string(group_size_)));

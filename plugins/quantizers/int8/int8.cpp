@@ -12,8 +12,8 @@
 //           metadata "zero_point" says so
 // Scales    an observer's where there is one, otherwise of the weight's own minimum and maximum
 // Rounding  a float64 weight is rounded to float32 before the division; its range is exact
-// Metadata  scheme, dtype, bits, symmetric, granularity, axis (per channel), qmin, qmax and, for
-//           symmetric uint8, zero_point
+// Metadata  scheme, dtype, bits, algorithm (rtn), symmetric, granularity, axis (per channel), qmin,
+//           qmax and, for symmetric uint8, zero_point
 // Roles     for an activation plan gives target and metadata but no outputs: there is nothing to
 //           store but what the observer finds. Extents of the activation may be unknown
 #include <limits>
@@ -242,6 +242,7 @@ class Int8 : public sdk::Quantizer {
     must(planner.meta("scheme", "\"detent.affine/1\""));
     must(planner.meta("dtype", unsigned_ ? "\"uint8\"" : "\"int8\""));
     must(planner.meta("bits", "8"));
+    must(planner.meta("algorithm", "\"rtn\""));
     must(planner.meta("symmetric", symmetric_ ? "true" : "false"));
     must(planner.meta("granularity", per_channel_ ? "\"per_channel\"" : "\"per_tensor\""));
     if (per_channel_) must(planner.meta("axis", std::to_string(axis_)));
