@@ -125,8 +125,11 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   for (const std::string& candidate : candidates) {
     const std::string offered = normalise_name(candidate);
     if (offered.empty() || offered.size() > kLongest) continue;
+    const std::size_t longer = std::max(wanted.size(), offered.size());
+    if (longer - std::min(wanted.size(), offered.size()) > best_distance)
+      continue;  // so far, at least
     const std::size_t distance = edit_distance(wanted, offered);
-    const bool nothing_in_common = distance >= std::max(wanted.size(), offered.size());
+    const bool nothing_in_common = distance >= longer;
     if (nothing_in_common || distance > best_distance) continue;
     if (best != nullptr && distance == best_distance) continue;  // the first of equals
     best_distance = distance;

@@ -31,9 +31,9 @@ class Planner {
         model_(model),
         program_(program),
         pool_(pool),
-        types_(tensor_types(model, program)) {
-    for (const Rule& rule : config.rules) rules_.emplace_back(rule);
-    for (const NamePattern& p : config.modules_to_not_convert) not_converted_.emplace_back(p);
+        types_(tensor_types(model, program)),
+        selector_(config) {
+    for (const auto& [alias, name] : model.aliases()) aliases_.emplace(name, alias);
   }
 
   Plan make() {
@@ -163,23 +163,13 @@ class Planner {
 
   // The rule for this tensor, with plan.rule and plan.reason set; nullptr when it is kept.
   const Rule* first_match(const Layer& layer, const TensorInfo& tensor, TensorPlan& plan) {
-    const Rule* found = nullptr;
-    bool excluded = false;
-    for (PatternMatcher& p : not_converted_) {
-      if (!names_module(p, layer.name)) continue;
-      excluded = true;
-      plan.reason = fmt::format("modules_to_not_convert names \"{}\"", p.pattern().text);
-    }
-    // Every rule is tried, so that one which is hidden by an earlier rule is not called unused.
-    for (std::size_t i = 0; i < rules_.size(); ++i) {
-      if (!rules_[i].matches(layer, tensor) || found != nullptr || excluded) continue;
-      found = &rules_[i].rule();
-      plan.rule = static_cast<int>(i);
-      plan.reason = found->keep ? fmt::format("{} keeps it", found->pointer) : found->pointer;
-    }
-    if (excluded) return nullptr;
-    if (found == nullptr) plan.reason = "no rule matches";
-    return found;
+    std::vector<std::string_view> aliases;
+    const auto [begin, end] = aliases_.equal_range(tensor.name);
+    for (auto it = begin; it != end; ++it) aliases.push_back(it->second);
+    Selector::Choice choice = selector_.choose({layer, tensor, aliases});
+    plan.rule = choice.index;
+    plan.reason = std::move(choice.reason);
+    return choice.rule;
   }
 
   void ask_quantizer(const Layer& layer, const TensorInfo& tensor, const TensorScheme& scheme,
@@ -217,15 +207,13 @@ class Planner {
   }
 
   void refuse_name_clashes() const {
-    std::unordered_multimap<std::string_view, std::string_view> aliases;
-    for (const auto& [alias, name] : model_.aliases()) aliases.emplace(name, alias);
     std::unordered_set<std::string> names;
     for (const ActivationPlan& a : plan_.activations)
       for (const StoredName& s : a.stored) names.insert(s.name);
     for (const TensorPlan& t : plan_.tensors) {
       const std::string& original = model_.tensors()[t.tensor].name;
       std::vector<std::string> stored = names_in_artefact(original, t);
-      const auto [begin, end] = aliases.equal_range(original);
+      const auto [begin, end] = aliases_.equal_range(original);
       for (auto it = begin; it != end; ++it)
         for (std::string& name : names_in_artefact(std::string(it->second), t))
           stored.push_back(std::move(name));
@@ -264,20 +252,10 @@ class Planner {
   void warn_of_unused() {
     const bool any = std::any_of(plan_.tensors.begin(), plan_.tensors.end(),
                                  [](const TensorPlan& t) { return t.quantize; });
-    for (const RuleMatcher& rule : rules_) {
-      const auto patterns = rule.unused_patterns();
-      for (const NamePattern* p : patterns)
-        warn("pattern_matches_nothing",
-             fmt::format("\"{}\" matches nothing in this model", p->text), p->pointer, p->position);
-      if (!rule.used() && patterns.empty())
-        warn("rule_matches_nothing", "this rule matches nothing in this model", rule.rule().pointer,
-             rule.rule().position);
-    }
-    for (const PatternMatcher& p : not_converted_)
-      if (!p.used())
-        warn("pattern_matches_nothing",
-             fmt::format("\"{}\" matches nothing in this model", p.pattern().text),
-             p.pattern().pointer, p.pattern().position);
+    const auto where = [this](const std::string& pointer, json::Position position) {
+      return where_in(config_, pointer, position);
+    };
+    for (Warning& w : selector_.unused(where)) plan_.warnings.push_back(std::move(w));
     // A program is run on the data in any case, to see what quantization does to its output.
     if (config_.has_calibration && program_ == nullptr)
       warn("calibration_unused", "no rule observes activations: the calibration data are not read",
@@ -332,10 +310,10 @@ class Planner {
   const Model& model_;
   const Program* program_;
   ThreadPool& pool_;
-  bool writes_program_ = false;     // an output is a program
-  std::vector<std::string> types_;  // of each tensor
-  std::vector<RuleMatcher> rules_;
-  std::vector<PatternMatcher> not_converted_;
+  bool writes_program_ = false;                                          // an output is a program
+  std::vector<std::string> types_;                                       // of each tensor
+  std::unordered_multimap<std::string_view, std::string_view> aliases_;  // by what they name
+  Selector selector_;
   Plan plan_;
 };
 

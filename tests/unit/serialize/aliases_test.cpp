@@ -180,6 +180,18 @@ TEST_CASE("the plan lists the further names of a tensor", "[aliases]") {
   CHECK(list(item(plan, "/tensors", "name", "fc.weight"), "/aliases").empty());
 }
 
+TEST_CASE("a shared weight is selected under any of its names", "[aliases]") {
+  const TiedModel model(Names{{"head.weight", "embed.weight"}});
+  for (const char* name : {"head", "head.weight", "embed", "h*"}) {
+    CAPTURE(name);
+    Job job(R"({"match": {"name": ")" + std::string(name) + R"("}, "keep": true}, )" + kInt8);
+    const json::Value plan = job.plan(model);
+    CHECK(text(item(plan, "/tensors", "name", "embed.weight"), "/action") == "keep");
+    CHECK(text(item(plan, "/tensors", "name", "fc.weight"), "/action") == "quantize");
+    CHECK(list(plan, "/warnings").empty());
+  }
+}
+
 TEST_CASE("an alias whose scale has the name of another tensor is refused", "[aliases]") {
   Job job(kInt8);
   for (const char* alias : {"fc.weight", "embed.weight_scale"}) {
