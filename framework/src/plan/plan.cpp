@@ -47,6 +47,7 @@ class Planner {
     if (program_ != nullptr) plan_activations(config_, model_, *program_, pool_, plan_);
     refuse_name_clashes();
     add_up();
+    warn_of_auto();
     warn_of_unused();
     remark_on_whole_model();
     return std::move(plan_);
@@ -247,6 +248,19 @@ class Planner {
     plan_.peak_memory_bytes += kProgramMemory + 2 * plan_.bytes_before;
     for (const ActivationPlan& a : plan_.activations)
       plan_.peak_memory_bytes += a.dynamic ? 0 : kSiteMemory;
+  }
+
+  void warn_of_auto() {
+    for (const Rule& rule : config_.rules)
+      for (const auto* scheme : {&rule.weight, &rule.activation}) {
+        if (!*scheme || !(*scheme)->observer || !(*scheme)->observer->chosen_by_auto) continue;
+        const PluginUse& use = *(*scheme)->observer;
+        warn("auto_observer",
+             fmt::format(
+                 "\"auto\" is experimental and chose the observer \"{}\"; name it to keep it",
+                 use.plugin->id),
+             use.pointer, use.position);
+      }
   }
 
   void warn_of_unused() {

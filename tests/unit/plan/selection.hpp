@@ -24,7 +24,7 @@ struct Selection {
     write_safetensors(folder / "m.safetensors", tensors);
     write_file(folder / "p.json",
                R"({"model": {"path": "m.safetensors"}, )" + more + R"("rules": )" + rules +
-                   R"(, "outputs": [{"serializer": "safetensors", "path": "o"}]})");
+                   R"(, "outputs": [{"serializer": "safetensors", "path": "o.safetensors"}]})");
     config = load_config(folder / "p.json", {});
     check_plugins(config, built_in_plugins());
     model = open_model(folder / "m.safetensors", {});
