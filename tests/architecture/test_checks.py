@@ -6,6 +6,7 @@ import tempfile
 import unittest
 
 import check_docs
+import check_features
 import check_layers
 import check_sizes
 import check_sources
@@ -39,6 +40,40 @@ class Docs(unittest.TestCase):
             self.assertTrue(list(check_docs.violations(pathlib.Path(name))))
             (folder / "README.md").write_text("`a.json`\n")
             self.assertFalse(list(check_docs.violations(pathlib.Path(name))))
+
+
+class Features(unittest.TestCase):
+    TEST = 'TEST_CASE("a name "\n          "in two lines") {\n'
+
+    def found(self, row, page="x.md", index="| [x.md](x.md) | 1 | 0 | 0 | 0 | 0 |"):
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            for path, text in ((f"docs/features/{page}", row + "\n"), ("docs/features/README.md", index + "\n"),
+                               ("tests/a_test.cpp", self.TEST), ("tests/b.py", "    def test_b(self):\n")):
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_text(text, encoding="utf-8")
+            return list(check_features.violations(root))
+
+    def test_a_row_with_its_tests_is_fine(self):
+        self.assertFalse(self.found('| X1 | what | done | `tests/a_test.cpp` "a name in two lines"; `tests/b.py` "test_b" |'))
+
+    def test_what_is_wrong_with_a_row_is_found(self):
+        for row in ('| X1 | what | done | `tests/c_test.cpp` |',  # no such file
+                    '| X1 | what | done | `tests/a_test.cpp` "another name" |',
+                    '| X1 | what | done | `tests/b.py` "test" |',
+                    '| X1 | what | done | because |',  # no test
+                    '| X1 | what | fine | `tests/b.py` |',  # no such state
+                    '| X1 | what | done | |'):
+            with self.subTest(row=row):
+                self.assertTrue(self.found(row))
+        row = '| X1 | what | done | `tests/b.py` |'
+        self.assertTrue(self.found(row + "\n" + row))
+        self.assertTrue(self.found(row, index="| [x.md](x.md) | 2 | 0 | 0 | 0 | 0 |"))
+
+    def test_rows_that_are_missing_or_too_many_are_found(self):
+        found = self.found('| A25 | what | n/a | because |', page="a-f.md")
+        self.assertIn("docs/features/a-f.md: no row A24", found)
+        self.assertIn("docs/features/a-f.md: A25 is no row of its group", found)
 
 
 class Layers(unittest.TestCase):

@@ -191,7 +191,9 @@ TEST_CASE("every spelling and alias of an observer is that observer", "[cli][fea
       CAPTURE(name);
       const Outcome outcome = run_detent({"plugins", "show", name, "--json"});
       REQUIRE(outcome.exit_code == 0);
-      CHECK(text(json::parse(outcome.out), "/id") == n.id);
+      const json::Value shown = json::parse(outcome.out);
+      CHECK(text(shown, "/id") == n.id);
+      CHECK(text(shown, "/description").size() > 20);  // when to use it
     }
 }
 

@@ -146,6 +146,20 @@ class Calibration(unittest.TestCase):
         data = self.saved("empty", {"x": self.x[:0]})
         self.assertIn("no data", self.refused("empty", data, self.model).lower())
 
+    def test_a_model_that_was_saved_while_it_was_trained_runs_in_evaluation_mode(self):
+        torch.manual_seed(0)
+        module = torch.nn.Sequential(torch.nn.Linear(64, 48), torch.nn.BatchNorm1d(48), torch.nn.Dropout(0.5),
+                                     torch.nn.Linear(48, 8)).train()
+        model = self.root / "trained.pt"
+        torch.jit.script(module).save(str(model))
+        data = self.saved("trained", {"input": self.x[:, 0]})
+        runs = [self.run_with(f"trained{i}", data, model=model) for i in range(2)]
+        self.assertEqual(runs[0].artefact.read_bytes(), runs[1].artefact.read_bytes())
+        with torch.no_grad():
+            hidden = module.eval()[:3](self.x[:, 0])
+        expected, _ = reference.affine(hidden.min(), hidden.max())
+        self.assertAlmostEqual(self.scale(self.state_of(runs[0]), "3"), expected, delta=1e-6)
+
     def refused(self, name, data, model):
         config, artefact = pipeline.write_config(self.root / f"refused_{name}", model, data, static("minmax"))
         result = program.attempt("run", config)
