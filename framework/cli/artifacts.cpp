@@ -36,7 +36,8 @@ int dequantize(const Globals& globals, const std::filesystem::path& quantized,
 
 int verify(const Globals& globals, const std::filesystem::path& quantized) {
   const Artifact artifact = Artifact::open(quantized);
-  const Verification v = verify_artifact(artifact);
+  ThreadPool pool;
+  const Verification v = verify_artifact(artifact, pool);
   if (!v.problems.empty()) {
     std::vector<Problem> problems;
     for (const VerifyProblem& p : v.problems)
@@ -47,10 +48,17 @@ int verify(const Globals& globals, const std::filesystem::path& quantized) {
     throw Error(ErrorCode::validation, std::move(problems));
   }
   if (globals.json) {
-    print_json(json::Object{{"valid", true}, {"tensors", v.tensors}});
+    print_json(json::Object{{"valid", true},
+                            {"tensors", v.tensors},
+                            {"quantized", v.quantized},
+                            {"non_finite", v.non_finite}});
   } else if (!globals.quiet) {
-    print_text(fmt::format("{}: all {} tensors are as they were written\n", quantized.string(),
-                           v.tensors));
+    print_text(fmt::format(
+        "{}: all {} tensors are as they were written, {} of them quantized{}\n", quantized.string(),
+        v.tensors, v.quantized,
+        v.non_finite == 0
+            ? ""
+            : fmt::format("; {} values of kept ones are NaN or infinite", v.non_finite)));
   }
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/hash.hpp"
 #include "support/catch.hpp"
 #include "support/json_at.hpp"
 #include "support/program.hpp"
@@ -278,6 +279,91 @@ TEST_CASE("the page shows gains, MSE, cosine, warnings and notes", "[cli][findin
     CAPTURE(part);
     CHECK(contains(page, part));
   }
+}
+
+TEST_CASE("the report's validation has sizes, the ratio and what the checks came to",
+          "[cli][findings]") {
+  const SqnrJob job(15, R"({"validators": ["sqnr", "size", "roundtrip", "weight_range"]})");
+  REQUIRE(job.run().exit_code == 0);
+  const json::Value v = at(job.report(), "/validation");
+  CHECK(number(v, "/sqnr_db") == Approx(15).margin(1e-4));
+  CHECK(number(v, "/original_size_mb") == 128 * 128 * 4.0 / 1048576);
+  CHECK(number(v, "/quantized_size_mb") == (128 * 128 + 4) / 1048576.0);  // codes and one scale
+  CHECK(number(v, "/compression_ratio") == 65536.0 / 16388);
+  CHECK(*at(v, "/load_test_passed").if_bool());
+  CHECK(*at(v, "/weight_range_valid").if_bool());
+  CHECK(list(v, "/errors").empty());
+  REQUIRE(list(v, "/warnings").size() == 1);
+  CHECK(contains(text(v, "/warnings/0"), "below 20.00"));
+  const SqnrJob unchecked(15, R"({"validators": []})");
+  REQUIRE(unchecked.run().exit_code == 0);
+  CHECK(at(unchecked.report(), "/validation/load_test_passed").is_null());
+  CHECK(number(unchecked.report(), "/validation/compression_ratio") > 3);
+}
+
+// The artefact with other bytes for a tensor, and their digest in its metadata: what a serializer
+// with a bug, not a broken disk, would leave.
+void replace_stored(const std::filesystem::path& path, const std::string& name,
+                    const std::string& bytes) {
+  RawSafetensors raw = read_raw_safetensors(path);
+  const json::Value header = json::parse(raw.header);
+  const auto from = static_cast<std::size_t>(number(header, "/" + name + "/data_offsets/0"));
+  const auto to = static_cast<std::size_t>(number(header, "/" + name + "/data_offsets/1"));
+  REQUIRE(to - from == bytes.size());
+  const auto digest = [](const std::string& of) {
+    const std::string all = xxh3(std::as_bytes(std::span(of)));
+    return all.substr(all.find(':') + 1);
+  };
+  const std::string before = digest(raw.data.substr(from, to - from));
+  const std::size_t at_digest = raw.header.find(before);
+  REQUIRE(at_digest != std::string::npos);
+  raw.header.replace(at_digest, before.size(), digest(bytes));
+  raw.data.replace(from, bytes.size(), bytes);
+  write_raw_safetensors(path, raw.header, raw.data);
+}
+
+TEST_CASE("verify finds a scale that no one can compute with, also where its digest is right",
+          "[cli][findings]") {
+  for (const float bad : {-0.5F, 0.0F, std::nanf(""), INFINITY}) {
+    CAPTURE(bad);
+    const SqnrJob job(25, kDefaults);
+    REQUIRE(job.run().exit_code == 0);
+    const auto artifact = job.folder / "out/model.safetensors";
+    std::string bytes(sizeof bad, '\0');
+    std::memcpy(bytes.data(), &bad, sizeof bad);
+    replace_stored(artifact, "fc.weight_scale", bytes);
+    const Outcome outcome = run_detent({"verify", artifact.string()});
+    CHECK(outcome.exit_code == 4);
+    CHECK(contains(outcome.err, "fc.weight"));
+    CHECK(contains(outcome.err, "not finite and above zero"));
+  }
+}
+
+TEST_CASE("verify counts tensors, quantized ones and what is not finite; NaN put in later fails",
+          "[cli][findings]") {
+  const Job job(R"({"weight": {"quantizer": "int8"}})");
+  std::vector<float> norm(64, 1.0F);
+  norm[3] = -INFINITY;
+  write_safetensors(job.folder / "model.safetensors",
+                    {random_f32("a.weight", {16, 64}, 1), f32("norm.weight", {64}, norm)});
+  REQUIRE(job.run().exit_code == 0);
+  const auto artifact = job.folder / "out/model.safetensors";
+  const json::Value v = json::parse(run_detent({"verify", artifact.string(), "--json"}).out);
+  CHECK(number(v, "/tensors") == 3);
+  CHECK(number(v, "/quantized") == 1);
+  CHECK(number(v, "/non_finite") == 1);
+  CHECK(contains(run_detent({"verify", artifact.string()}).out, "1 values of kept ones"));
+
+  RawSafetensors raw = read_raw_safetensors(artifact);
+  const json::Value header = json::parse(raw.header);
+  const float nan = std::nanf("");
+  std::memcpy(
+      raw.data.data() + static_cast<std::size_t>(number(header, "/norm.weight/data_offsets/0")),
+      &nan, sizeof nan);
+  write_raw_safetensors(artifact, raw.header, raw.data);
+  CHECK(run_detent({"verify", artifact.string()}).exit_code == 4);
+  write_raw_safetensors(artifact, raw.header, raw.data.substr(0, raw.data.size() - 4));
+  CHECK(run_detent({"verify", artifact.string()}).exit_code == 5);
 }
 
 }  // namespace detent::test

@@ -21,16 +21,43 @@ NAMES = ["digits_int8", "digits_int4", "int8_weight_only", "int4_groupwise", "fp
 ALLOWED_LOSS = 6
 
 
+def plain_rounding(file, name, weight):
+    """The weight through codes of the recorded target, scales of its own extremes; None for casts."""
+    quantization = file.group("quantization")
+    entry = quantization["tensors"][name]
+    target = quantization["schemes"][entry["scheme"]].get("target")
+    if target is None:
+        return None
+    rows = weight.reshape(len(weight), -1)
+    low, high = np.minimum(rows, 0).astype(np.float64), np.maximum(rows, 0).astype(np.float64)
+    if target["granularity"] == "per_group":
+        starts = np.arange(0, rows.shape[1], target["group_size"])
+        lengths = np.diff([*starts, rows.shape[1]])
+        low = np.repeat(np.minimum.reduceat(low, starts, axis=1), lengths, axis=1)
+        high = np.repeat(np.maximum.reduceat(high, starts, axis=1), lengths, axis=1)
+    else:
+        axis = {"per_channel": 1, "per_tensor": None}[target["granularity"]]
+        low, high = low.min(axis, keepdims=True), high.max(axis, keepdims=True)
+    qmin, qmax = target["qmin"], target["qmax"]
+    if target["symmetric"]:
+        scale, zero = np.maximum(-low, high) / qmax, 0
+    else:
+        scale = (high - low) / (qmax - qmin)
+        zero = np.clip(np.rint(qmin - low / np.where(scale > 0, scale, 1)), qmin, qmax)
+    scale = np.where(scale > 0, scale, 1).astype(np.float32)
+    codes = np.clip(np.rint(rows / scale) + zero, qmin, qmax)
+    return ((codes - zero).astype(np.float32) * scale).reshape(weight.shape)
+
+
 class Digits(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.hash_before = program.sha256(MODEL)
         cls.original = reader.File(MODEL)
-        cls.files = {}
+        cls.files, cls.reports = {}, {}
         for name in NAMES:
-            path, _ = program.run_example(name, pathlib.Path(cls.folder.name) / name)
-            cls.files[name] = path
+            cls.files[name], cls.reports[name] = program.run_example(name, pathlib.Path(cls.folder.name) / name)
 
     @classmethod
     def tearDownClass(cls):
@@ -84,6 +111,36 @@ class Digits(unittest.TestCase):
                     real = reader.sqnr_db(self.original.tensors[name], reader.dequantize(file, name))
                     said = recorded[name]
                     self.assertAlmostEqual(float(said), real, delta=1e-3, msg=name)
+
+    def test_the_report_says_what_numpy_computes_from_the_two_files(self):
+        for example, path, file in self.each_file():
+            report = self.reports[example]
+            said = {error["tensor"]: error for layer in report["layers"] for error in layer.get("errors", [])}
+            self.assertEqual(set(said), set(reader.quantized_names(file)))
+            for name, errors in said.items():
+                with self.subTest(example=example, tensor=name):
+                    x = self.original.tensors[name].astype(np.float64)
+                    y = reader.dequantize(file, name).astype(np.float64)
+                    self.assertAlmostEqual(float(errors["sqnr_db"]), reader.sqnr_db(x, y), delta=1e-6)
+                    self.assertAlmostEqual(errors["mse"], float(((x - y) ** 2).mean()), delta=1e-12)
+                    self.assertAlmostEqual(errors["max_abs_error"], float(abs(x - y).max()), delta=1e-12)
+                    cosine = float((x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum()))
+                    self.assertAlmostEqual(errors["cosine"], cosine, delta=1e-12)
+                    plain = plain_rounding(file, name, self.original.tensors[name])
+                    if plain is None:
+                        self.assertIsNone(errors["gain_db"])
+                        continue
+                    self.assertAlmostEqual(errors["rtn_sqnr_db"], reader.sqnr_db(x, plain), delta=1e-6)
+                    self.assertAlmostEqual(errors["gain_db"], errors["sqnr_db"] - errors["rtn_sqnr_db"], delta=1e-9)
+            values = [reader.sqnr_db(self.original.tensors[name], reader.dequantize(file, name)) for name in said]
+            self.assertAlmostEqual(report["totals"]["sqnr_db_mean"], float(np.mean(values)), delta=1e-6)
+            before, after = (sum(map(len, each.bytes.values())) for each in (self.original, file))
+            self.assertAlmostEqual(report["totals"]["ratio"], before / after, delta=1e-9)
+            self.assertEqual(report["validation"]["compression_ratio"], report["totals"]["ratio"])
+            compared, _ = program.detent("compare", MODEL, path, "--json")
+            totals = json.loads(compared)["totals"]
+            self.assertAlmostEqual(totals["ratio"], before / after, delta=1e-9)
+            self.assertAlmostEqual(totals["sqnr_db_mean"], float(np.mean(values)), delta=1e-6)
 
     def test_the_metadata_of_every_group_are_json(self):
         for example, _, file in self.each_file():

@@ -6,8 +6,10 @@
 #include <unordered_set>
 
 #include "base/cancel.hpp"
+#include "base/dtype.hpp"
 #include "base/hash.hpp"
 #include "plugin/answer_check.hpp"
+#include "quantize/measure.hpp"
 
 namespace detent {
 namespace {
@@ -25,10 +27,21 @@ const json::Object& recorded_digests(const json::Value& digests, const Model& mo
   return *tensors->if_object();
 }
 
-// The stored tensors against what the record promises of them: as a quantizer's answer is checked.
-std::string wrong_in_record(const Artifact& artifact, const TensorRecord& record) {
-  TensorStore stored;
-  artifact.load(record, stored);
+std::uint64_t count_kept_non_finite(const Artifact& artifact, ThreadPool& pool) {
+  std::uint64_t count = 0;
+  for (const TensorInfo* info : artifact.kept()) {
+    check_cancelled();
+    if (!is_float(info->dtype)) continue;
+    const auto tensor = read_tensor(artifact.model(), *info);
+    count += count_non_finite(info->dtype, tensor->bytes(), pool).count;
+  }
+  return count;
+}
+
+}  // namespace
+
+// As a quantizer's answer is checked.
+std::string wrong_in_stored(const TensorRecord& record, const TensorStore& stored) {
   QuantizerPlan promised;
   promised.target = record.scheme.target;
   for (const std::string& output : record.scheme.outputs) {
@@ -38,9 +51,7 @@ std::string wrong_in_record(const Artifact& artifact, const TensorRecord& record
   return wrong_in_quantized(promised, stored);
 }
 
-}  // namespace
-
-Verification verify_artifact(const Artifact& artifact) {
+Verification verify_artifact(const Artifact& artifact, ThreadPool& pool) {
   const Model& model = artifact.model();
   const json::Value group = artifact.group(kDigestsKey);
   const json::Object& digests = recorded_digests(group, model);
@@ -64,9 +75,13 @@ Verification verify_artifact(const Artifact& artifact) {
     if (!recorded.contains(t.name))
       result.problems.push_back({t.name, "is in the file, but not recorded"});
   for (const TensorRecord& r : artifact.records()) {
-    const std::string wrong = wrong_in_record(artifact, r);
+    TensorStore stored;
+    artifact.load(r, stored);
+    const std::string wrong = wrong_in_stored(r, stored);
     if (!wrong.empty()) result.problems.push_back({r.name, wrong});
   }
+  result.quantized = artifact.records().size();
+  result.non_finite = count_kept_non_finite(artifact, pool);
   return result;
 }
 

@@ -14,7 +14,9 @@ struct VerifyProblem {
 };
 
 struct Verification {
-  std::size_t tensors = 0;  // that were looked at
+  std::size_t tensors = 0;       // that were looked at
+  std::size_t quantized = 0;     // of them, by the record
+  std::uint64_t non_finite = 0;  // values of kept tensors: as in the original, so no problem here
   std::vector<VerifyProblem> problems;
 };
 
@@ -22,6 +24,10 @@ struct Verification {
 // and codes within the target's range; nothing missing, nothing added.
 //
 // Errors  Error{io}: the file has no such record, or cannot be read
-Verification verify_artifact(const Artifact& artifact);
+Verification verify_artifact(const Artifact& artifact, ThreadPool& pool);
+
+// What the stored tensors of a record have against its promises: scales finite and positive, zero
+// points and codes within the target's range. Empty when nothing.
+std::string wrong_in_stored(const TensorRecord& record, const TensorStore& stored);
 
 }  // namespace detent

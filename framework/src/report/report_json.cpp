@@ -161,13 +161,34 @@ json::Value provenance(const RunFacts& facts) {
                       {"threads", static_cast<std::int64_t>(facts.threads)}};
 }
 
-json::Value validation(const RunFacts& facts) {
+json::Value optional_truth(const std::optional<bool>& v) {
+  return v ? json::Value(*v) : json::Value();
+}
+
+// What the findings of this severity say.
+json::Array messages(const Validation& validation, int severity) {
+  json::Array list;
+  for (const Finding& f : validation.findings)
+    if (f.severity == severity) list.push_back(describe(f));
+  return list;
+}
+
+json::Value validation(const RunFacts& facts, const json::Value& totals) {
+  constexpr double kMiB = 1U << 20U;
   json::Array ids;
   for (const PluginUse& v : facts.config->validators) ids.push_back(v.plugin->id);
   json::Array findings;
   for (const Finding& f : facts.validation.findings) findings.push_back(to_json(f));
   return json::Object{{"validators", std::move(ids)},
                       {"passed", facts.validation.passed()},
+                      {"sqnr_db", *totals.at_pointer("/sqnr_db_mean")},
+                      {"original_size_mb", static_cast<double>(facts.plan.bytes_before) / kMiB},
+                      {"quantized_size_mb", static_cast<double>(facts.plan.bytes_after) / kMiB},
+                      {"compression_ratio", *totals.at_pointer("/ratio")},
+                      {"load_test_passed", optional_truth(facts.validation.intact)},
+                      {"weight_range_valid", optional_truth(facts.validation.in_range)},
+                      {"errors", messages(facts.validation, DETENT_FINDING_FAIL)},
+                      {"warnings", messages(facts.validation, DETENT_FINDING_WARN)},
                       {"findings", std::move(findings)}};
 }
 
@@ -204,16 +225,17 @@ json::Value report_to_json(const RunFacts& facts) {
     else
       skipped.push_back(json::Object{{"name", row.name}, {"reason", row.reason}});
   }
+  const json::Value sums = totals(facts);
   json::Object report{
       {"schema_version", kReportSchemaVersion},
       {"status", "success"},
-      {"totals", totals(facts)},
+      {"totals", sums},
       {"layers", std::move(layers)},
       {"selected", std::move(selected)},
       {"skipped", std::move(skipped)},
       {"calibration", calibration_to_json(facts)},
       {"evaluation", evaluation_to_json(facts)},
-      {"validation", validation(facts)},
+      {"validation", validation(facts, sums)},
       {"warnings", list_of(facts.warnings, [](const Warning& w) { return to_json(w); })},
       {"notes", list_of(facts.notes, [](const Warning& w) { return to_json(w); })},
       {"outputs", list_of(facts.outputs,

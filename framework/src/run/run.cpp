@@ -214,8 +214,7 @@ class Run {
                    {facts_.plan, model_, original_bytes, digests_, writer.staged(),
                     writer.file_bytes(), facts_.evaluation.outputs[i]},
                    pool_);
-      facts_.validation.findings.insert(facts_.validation.findings.end(), one.findings.begin(),
-                                        one.findings.end());
+      facts_.validation.add(one);
     }
     judge();
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "artifact/verify.hpp"
 #include "base/cancel.hpp"
 #include "base/hash.hpp"
 #include "quantize/measure.hpp"
@@ -31,6 +32,7 @@ class Checker {
   }
 
   Validation run() {
+    result_.intact = result_.in_range = true;
     for (const TensorPlan& t : input_.plan.tensors) {
       check_cancelled();
       check_tensor(t);
@@ -88,6 +90,8 @@ class Checker {
       found.push_back(find(t.stored[i].name, planned.dtype, planned.nbytes()));
     }
     find_activations(info.name, found);
+    for (const Found& f : found)
+      if (f.data == nullptr || f.digest_found != f.digest_intended) result_.intact = false;
     std::vector<detent_stored_tensor> stored;
     for (const Found& f : found)
       stored.push_back({f.name.c_str(), f.data ? &f.view : nullptr, f.digest_intended.c_str(),
@@ -110,6 +114,7 @@ class Checker {
     const TensorRecord* record = t.quantize ? artifact_.record(info.name) : nullptr;
     if (record != nullptr) {
       artifact_.load(*record, quantized);
+      if (!wrong_in_stored(*record, quantized).empty()) result_.in_range = false;
       back = std::make_unique<HostTensor>(info.name, DETENT_F32, info.shape);
       make_quantizer(*t.scheme, info.name, pool_).dequantize(quantized, back->view());
       back_view = back->read_only();
@@ -156,6 +161,12 @@ class Checker {
 };
 
 }  // namespace
+
+void Validation::add(const Validation& other) {
+  findings.insert(findings.end(), other.findings.begin(), other.findings.end());
+  if (other.intact) intact = intact.value_or(true) && *other.intact;
+  if (other.in_range) in_range = in_range.value_or(true) && *other.in_range;
+}
 
 bool Validation::passed() const {
   return std::none_of(findings.begin(), findings.end(),

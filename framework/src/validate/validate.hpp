@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Validation: an artefact is read back from its file and judged by the configured validators.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,11 @@ namespace detent {
 
 struct Validation {
   std::vector<Finding> findings;
-  bool passed() const;  // no finding of severity FAIL
+  // Of what was read back, whatever the validators think of it. None: nothing was.
+  std::optional<bool> intact;    // every stored tensor is there, with the bytes that were written
+  std::optional<bool> in_range;  // codes, scales and zero points
+  void add(const Validation& other);  // of another output
+  bool passed() const;                // no finding of severity FAIL
 };
 
 struct ValidationInput {

@@ -86,7 +86,7 @@ TEST_CASE("an artefact holds scale and zero point of every static activation") {
     CHECK(static_cast<std::int8_t>(bytes->bytes()[0]) ==
           facts.calibration.sites[i].params.zero_point[0]);
   }
-  CHECK(verify_artifact(artifact).problems.empty());
+  CHECK(verify_artifact(artifact, run.job.pool).problems.empty());
 }
 
 TEST_CASE("what is recorded of activations is read back and is not taken for a kept tensor") {
