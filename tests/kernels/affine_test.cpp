@@ -76,12 +76,15 @@ TEST_CASE("choose_affine stays finite for every range", "[kernels]") {
           CAPTURE(lo, hi, codes.min, codes.max);
           const AffineParams got = choose_affine(lo, hi, codes, mapping);
           CHECK(std::isfinite(got.scale));
+          CHECK(std::isfinite(static_cast<float>(codes.min - got.zero_point) * got.scale));
+          CHECK(std::isfinite(static_cast<float>(codes.max - got.zero_point) * got.scale));
           CHECK(got.scale >= FLT_MIN);
           CHECK(got.zero_point >= codes.min);
           CHECK(got.zero_point <= codes.max);
         }
   // Symmetric limits of float64 have their zero in the middle, though hi - lo is infinite.
-  check_params(choose_affine(-most, most, Codes{-128, 128}, Mapping::asymmetric), FLT_MAX, 0);
+  const AffineParams all = choose_affine(-most, most, Codes{-128, 128}, Mapping::asymmetric);
+  check_params(all, FLT_MAX / 128 * (1 - 0x1p-23F), 0);
 }
 
 // |x - x'| <= scale / 2 inside the range up to the rounding of scale to float32 (a relative 2^-24

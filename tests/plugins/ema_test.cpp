@@ -88,10 +88,13 @@ TEST_CASE("ema stays within the limits of float64", "[plugins][observers]") {
   for (int i = 0; i < 3; ++i) observer.observe(Tensor::of<double>({2}, {-most, most}));
   CHECK(std::isfinite(low(observer)));
   CHECK(high(observer) == Approx(most).margin(most * 1e-15));
-  CHECK(observer.qparams().values<float>("scale")[0] == std::numeric_limits<float>::max());
+  // 128 steps of it are the largest float.
+  CHECK(observer.qparams().values<float>("scale")[0] ==
+        Approx(std::numeric_limits<float>::max() / 128));
 }
 
-TEST_CASE("ema cannot be merged", "[plugins][observers]") {
+TEST_CASE("ema cannot be merged: its result is defined by the order of the batches",
+          "[plugins][observers]") {
   CHECK_FALSE(make(0.5).can_merge());
   CHECK((ema().flags & DETENT_PLUGIN_MERGE_EXACT) == 0);
 }

@@ -128,11 +128,11 @@ double best_of(const Case& c, std::initializer_list<const char*> peers, const ch
   return best;
 }
 
-std::vector<Case> cases_of(const std::string& observer) {
+std::vector<Case> cases_of(const std::string& observer, std::size_t count) {
   std::vector<Case> cases;
   for (const json::Value& c : vector_cases("cases.json"))
     if (text_at(c, "/observer") == observer) cases.emplace_back(c);
-  REQUIRE_FALSE(cases.empty());
+  REQUIRE(cases.size() == count);
   return cases;
 }
 
@@ -143,9 +143,11 @@ bool in_codes(const Case& c, double zero) {
 }  // namespace
 
 TEST_CASE("mse is as good as the best peer and as the best range there is", "[plugins]") {
-  for (const Case& c : cases_of("histogram")) {
-    if (c.values.empty()) continue;
+  std::size_t checked = 0, with_optimum = 0;
+  for (const Case& c : cases_of("histogram", 29)) {
+    if (c.values.empty()) continue;  // 083: an error, see below
     INFO(c.id);
+    ++checked;
     const Chosen chosen =
         choose(c, {{"/method", "mse"}, {"/bins", c.integer("/params/bins", 2048)}});
     CHECK(in_codes(c, chosen.zero));
@@ -157,11 +159,14 @@ TEST_CASE("mse is as good as the best peer and as the best range there is", "[pl
     // A single value: the optimum is exact, and any scale has the rounding of float32.
     const double best = number_at(*c.json, "/mse_optimum/sqnr_db");
     CHECK(sqnr >= std::min(best, 140.0) - 0.5);
+    ++with_optimum;
   }
+  CHECK(checked == 28);
+  CHECK(with_optimum == 25);
 }
 
 TEST_CASE("mse gives data of one sign the zero point at the end of the codes", "[plugins]") {
-  for (const Case& c : cases_of("histogram")) {
+  for (const Case& c : cases_of("histogram", 29)) {
     if (c.values.empty() || c.symmetric) continue;
     const auto [lo, hi] = std::minmax_element(c.values.begin(), c.values.end());
     if (*lo == *hi || (*lo < 0 && *hi > 0)) continue;
@@ -175,7 +180,7 @@ TEST_CASE("mse gives data of one sign the zero point at the end of the codes", "
 
 TEST_CASE("kl keeps the inliers as well as minmax and the whole nearly as well as peers",
           "[plugins]") {
-  for (const Case& c : cases_of("entropy")) {
+  for (const Case& c : cases_of("entropy", 26)) {
     INFO(c.id);
     const Chosen chosen =
         choose(c, {{"/method", "kl"}, {"/bins", c.integer("/params/bins", 2048)}});
@@ -188,7 +193,7 @@ TEST_CASE("kl keeps the inliers as well as minmax and the whole nearly as well a
 
 TEST_CASE("kl clips where a few outliers take most of the codes", "[plugins]") {
   int outliers = 0;
-  for (const Case& c : cases_of("entropy")) {
+  for (const Case& c : cases_of("entropy", 26)) {
     if (c.id.find("outlier") == std::string::npos || c.integer("/params/bins", 0) < 2048) continue;
     INFO(c.id);
     ++outliers;
@@ -200,36 +205,12 @@ TEST_CASE("kl clips where a few outliers take most of the codes", "[plugins]") {
 }
 
 TEST_CASE("percentile is not worse than ONNX Runtime's", "[plugins]") {
-  for (const Case& c : cases_of("percentile")) {
+  for (const Case& c : cases_of("percentile", 4)) {
     INFO(c.id);
     const Chosen chosen = choose(
         c, {{"/method", "percentile"}, {"/percentile", number_at(*c.json, "/params/percentile")}});
     CHECK(chosen.quality.sqnr_db >= best_of(c, {"onnxruntime"}, "sqnr_db") - 0.1);
   }
-}
-
-TEST_CASE("No case gives a scale that is not finite, and no data is an error", "[plugins]") {
-  for (const char* const kind : {"minmax", "moving_average", "histogram", "entropy"})
-    for (const Case& c : cases_of(kind)) {
-      if (c.json->at_pointer("/params/ch_axis") != nullptr) continue;
-      for (const char* const method : {"kl", "mse", "percentile"}) {
-        INFO(c.id << " by " << method);
-        const Observer observer = observe(c, {{"/method", method}});
-        Results results;
-        const detent_qspec spec = qspec(c.qmin, c.qmax, c.symmetric);
-        const std::int32_t status = observer.try_qparams(spec, results);
-        if (c.values.empty()) {
-          CHECK(status == DETENT_E_NOT_READY);
-          CHECK(observer.error().find("no data observed") == 0);
-          continue;
-        }
-        REQUIRE(status == DETENT_OK);
-        const float scale = results.values<float>("scale")[0];
-        CHECK(std::isfinite(scale));
-        CHECK(scale > 0);
-        CHECK(in_codes(c, zero_point_of(results)));
-      }
-    }
 }
 
 }  // namespace detent::test

@@ -127,16 +127,18 @@ TEST_CASE("minmax sees the same numbers in every element type", "[plugins][obser
 }
 
 TEMPLATE_TEST_CASE("minmax takes integers", "[plugins][observers]", std::int8_t, std::uint8_t,
-                   std::int16_t, std::uint16_t, std::int32_t, std::uint32_t) {
+                   std::int16_t, std::uint16_t, std::int32_t, std::uint32_t, std::int64_t,
+                   std::uint64_t) {
   using L = std::numeric_limits<TestType>;
   Observer observer = make(qspec());
   observer.observe(Tensor::of<TestType>({3}, {L::max(), L::min(), 3}));
-  CHECK(ends(observer) == std::vector<double>{double{L::min()}, double{L::max()}});
+  CHECK(ends(observer) ==
+        std::vector<double>{static_cast<double>(L::min()), static_cast<double>(L::max())});
 }
 
 TEST_CASE("minmax refuses other element types", "[plugins][observers]") {
   Observer observer = make(qspec());
-  CHECK(observer.try_observe(Tensor(DETENT_I64, {3}).view()) == DETENT_E_UNSUPPORTED);
+  CHECK(observer.try_observe(Tensor(DETENT_BOOL, {3}).view()) == DETENT_E_UNSUPPORTED);
   CHECK(observer.try_observe(Tensor(DETENT_I4, {3}).view()) == DETENT_E_UNSUPPORTED);
   CHECK(observer.try_observe(Tensor(DETENT_BOOL, {3}).view()) == DETENT_E_UNSUPPORTED);
 }

@@ -38,8 +38,9 @@ TEST_CASE("choose_affine gives the numbers of the textbook", "[sdk]") {
   check(-1.5, 1.5, codes(false, 0, 3), 1, 2);  // 1.5 rounds to even
   check(0, 0, codes(false, -128, 127), 1, 0);
   check(0, 0, codes(true, -127, 127), 1, 0);
-  check(0, 1e-40, codes(true, -127, 127), 1, 0);              // below the smallest normal float
-  check(-DBL_MAX, 0, codes(false, -128, 127), FLT_MAX, 127);  // the scale saturates
+  check(0, 1e-40, codes(true, -127, 127), 1, 0);  // below the smallest normal float
+  // The scale saturates where the lowest code is the lowest float, less a rounding.
+  check(-DBL_MAX, 0, codes(false, -128, 128), FLT_MAX / 256 * (1 - FLT_EPSILON), 128);
 }
 
 TEST_CASE("put_affine writes what the target asks for", "[sdk]") {

@@ -47,10 +47,11 @@ void Call::parallel_for(const detent_call* call, std::uint64_t n, void (*fn)(voi
     case Order::reversed:
       for (std::uint64_t i = n; i-- > 0;) fn(arg, i);
       return;
-    case Order::threads: {
+    case Order::threads:
+    case Order::two_threads: {
       std::atomic<std::uint64_t> next{0};
       std::vector<std::thread> threads;
-      for (int t = 0; t < 4; ++t)
+      for (int t = self(call).order_ == Order::threads ? 4 : 2; t > 0; --t)
         threads.emplace_back([&] {
           for (std::uint64_t i = next++; i < n; i = next++) fn(arg, i);
         });

@@ -14,9 +14,9 @@
 
 namespace detent::test {
 
-enum class Order { forward, reversed, threads };
+enum class Order { forward, reversed, threads, two_threads };
 
-// Keeps what `fail` said. parallel_for runs in the given order, or on four threads.
+// Keeps what `fail` said. parallel_for runs in the given order, or on four threads, or on two.
 class Call {
  public:
   explicit Call(Order order = Order::forward);

@@ -98,7 +98,8 @@ void refuse_unmergeable(const Plan& plan, const Observations& fresh,
     if (site.observer.can_merge()) continue;
     const ActivationPlan& a = plan.activations[site.activation];
     refuse(states[1],
-           fmt::format("observer \"{}\" of the {} cannot put the states of several parts together",
+           fmt::format("observer \"{}\" of the {} cannot put the states of several parts together: "
+                       "its result is defined by the order of all batches",
                        a.scheme->observer->plugin->id, name_of(a)),
            "observe all data in one process, or choose another observer");
   }

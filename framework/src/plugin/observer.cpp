@@ -86,9 +86,12 @@ bool Observer::can_merge() const { return impl_->vtbl().merge != nullptr; }
 
 void Observer::merge(const Observer& other) {
   if (!can_merge()) {
-    throw Error(ErrorCode::quantization,
-                fmt::format("observer \"{}\" cannot be merged", impl_->core.site().id),
-                "calibrate in one process");
+    throw Error(
+        ErrorCode::quantization,
+        fmt::format("observer \"{}\" cannot be merged: its result is defined by the order of all "
+                    "batches",
+                    impl_->core.site().id),
+        "calibrate in one process");
   }
   impl_->core.call({"merge"}, [&](const detent_call* c) {
     return impl_->vtbl().merge(impl_->handle, c, other.impl_->handle);

@@ -19,7 +19,8 @@ void refuse_useless(const Plan& plan, const Observations& fresh, const Shard& sh
     if (shard.shards == 1 || site.observer.can_merge()) continue;
     const ActivationPlan& a = plan.activations[site.activation];
     throw Error(ErrorCode::config,
-                fmt::format("observer \"{}\" cannot put the states of several parts together",
+                fmt::format("observer \"{}\" cannot put the states of several parts together: "
+                            "its result is defined by the order of all batches",
                             a.scheme->observer->plugin->id),
                 "observe all data at once, without --shard, or choose another observer",
                 {.layer = a.layer, .plugin = a.scheme->observer->plugin->id});

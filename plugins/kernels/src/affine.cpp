@@ -10,14 +10,19 @@ namespace detent::kernels {
 namespace {
 
 constexpr double kSmallest = std::numeric_limits<float>::min();
-constexpr double kLargest = std::numeric_limits<float>::max();
+// A little less than the largest float32, so that a scale rounded upwards does not exceed it.
+constexpr double kLargest = std::numeric_limits<float>::max() * (1 - 0x1p-23);
 
-float to_scale(double scale) noexcept { return static_cast<float>(std::min(scale, kLargest)); }
+// Of the code that lies farthest from the zero point, scale times steps is finite in float32.
+float to_scale(double scale, Codes codes, double zero) noexcept {
+  return static_cast<float>(
+      std::min(scale, kLargest / std::max(codes.max - zero, zero - codes.min)));
+}
 
 AffineParams choose_symmetric(double lo, double hi, Codes codes) noexcept {
   const std::int32_t zero = codes.min < 0 ? 0 : codes.min + (codes.max - codes.min + 1) / 2;
   const double scale = std::max(-lo, hi) / (static_cast<double>(codes.max) - zero);
-  return {scale < kSmallest ? 1.0F : to_scale(scale), zero};
+  return {scale < kSmallest ? 1.0F : to_scale(scale, codes, zero), zero};
 }
 
 AffineParams choose_asymmetric(double lo, double hi, Codes codes) noexcept {
@@ -26,9 +31,9 @@ AffineParams choose_asymmetric(double lo, double hi, Codes codes) noexcept {
   // hi - lo overflows only when the data is float64 and reaches its limits.
   const double scale = std::isfinite(width) ? width / steps : hi / steps - lo / steps;
   if (scale < kSmallest) return {1.0F, std::clamp(0, codes.min, codes.max)};
-  const double zero = std::nearbyint(codes.min - lo / scale);  // ties to even: the default mode
-  return {to_scale(scale),
-          static_cast<std::int32_t>(std::clamp<double>(zero, codes.min, codes.max))};
+  const double zero = std::clamp<double>(std::nearbyint(codes.min - lo / scale),  // ties to even
+                                         codes.min, codes.max);
+  return {to_scale(scale, codes, zero), static_cast<std::int32_t>(zero)};
 }
 
 }  // namespace

@@ -204,5 +204,11 @@ void finite_ranges(const std::int32_t* x, std::size_t runs, std::size_t length, 
 void finite_ranges(const std::uint32_t* x, std::size_t runs, std::size_t length, FiniteRange* out) {
   integer_ranges(x, runs, length, out);
 }
+void finite_ranges(const std::int64_t* x, std::size_t runs, std::size_t length, FiniteRange* out) {
+  integer_ranges(x, runs, length, out);
+}
+void finite_ranges(const std::uint64_t* x, std::size_t runs, std::size_t length, FiniteRange* out) {
+  integer_ranges(x, runs, length, out);
+}
 }  // namespace detent::kernels
 #endif

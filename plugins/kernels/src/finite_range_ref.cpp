@@ -40,6 +40,8 @@ template void finite_ranges_ref(const std::int16_t*, std::size_t, std::size_t, F
 template void finite_ranges_ref(const std::uint16_t*, std::size_t, std::size_t, FiniteRange*);
 template void finite_ranges_ref(const std::int32_t*, std::size_t, std::size_t, FiniteRange*);
 template void finite_ranges_ref(const std::uint32_t*, std::size_t, std::size_t, FiniteRange*);
+template void finite_ranges_ref(const std::int64_t*, std::size_t, std::size_t, FiniteRange*);
+template void finite_ranges_ref(const std::uint64_t*, std::size_t, std::size_t, FiniteRange*);
 template void finite_columns_ref(const float*, std::size_t, std::size_t, FiniteRange*);
 
 }  // namespace detent::kernels

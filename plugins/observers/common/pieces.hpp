@@ -12,7 +12,8 @@
 namespace detent {
 
 // Calls f(static_cast<const T*>(nullptr)) with the element type T of a dtype that observers take:
-// f32, f64, f16, bf16 and the integers up to 32 bits. False, and nothing called, for another dtype.
+// f32, f64, f16, bf16 and the integers of 8 to 64 bits. False, and nothing called, for another
+// dtype.
 template <class F>
 bool visit_element_type(detent_dtype dtype, F&& f) {
   switch (dtype) {
@@ -26,6 +27,8 @@ bool visit_element_type(detent_dtype dtype, F&& f) {
     case DETENT_U16: f(static_cast<const std::uint16_t*>(nullptr)); return true;
     case DETENT_I32: f(static_cast<const std::int32_t*>(nullptr)); return true;
     case DETENT_U32: f(static_cast<const std::uint32_t*>(nullptr)); return true;
+    case DETENT_I64: f(static_cast<const std::int64_t*>(nullptr)); return true;
+    case DETENT_U64: f(static_cast<const std::uint64_t*>(nullptr)); return true;
     default: return false;
   }
 }

@@ -94,7 +94,7 @@ inline std::vector<kernels::FiniteRange> scan_ranges(const sdk::TensorView& x, c
   });
   if (!known)
     throw sdk::Error(DETENT_E_UNSUPPORTED,
-                     "observers take f32, f64, f16, bf16 and integers up to 32 bits, not dtype " +
+                     "observers take f32, f64, f16, bf16 and integers of 8 to 64 bits, not dtype " +
                          std::to_string(x.dtype()));
   if (call.cancelled()) throw sdk::Error(DETENT_E_CANCELLED, "");
 

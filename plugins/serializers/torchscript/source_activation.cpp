@@ -8,7 +8,8 @@ namespace detent::torchscript {
 // last code, so a dynamic range is that of the finite values; the extra pass over the data that
 // this takes is spared when the extremes are finite.
 // The dynamic scale is computed in float64 and rounded to float32; a range so small that the
-// scale would not be a normal float32 counts as zero: scale 1.
+// scale would not be a normal float32 counts as zero: scale 1; one that is so large that a code
+// would stand for more than the largest float32 makes the scale smaller.
 const Source kActivation{"activation", R"(
 def detent_along(p, x, axis: int):
     if axis < 0:
@@ -53,6 +54,7 @@ def detent_dynamic(x, axis: int, qmin: int, qmax: int):
     small = torch.lt(s, 1.1754943508222875e-38)
     s = s.masked_fill(small, 1.0)
     z = torch.round(qmin - torch.div(lo, s)).masked_fill(small, 0.0).clamp(qmin, qmax)
+    s = torch.minimum(s, torch.div(torch.full_like(z, 3.4028230607371207e+38), torch.maximum(qmax - z, z - qmin)))
     return detent_static_zero(x, s.to(6), z, axis, qmin, qmax)
 
 def detent_dynamic_symmetric(x, zero: int, axis: int, qmin: int, qmax: int):
@@ -61,7 +63,8 @@ def detent_dynamic_symmetric(x, zero: int, axis: int, qmin: int, qmax: int):
     lo, hi = detent_range(x, axis)
     s = torch.div(torch.maximum(torch.neg(lo), hi), float(qmax - zero))
     s = s.masked_fill(torch.lt(s, 1.1754943508222875e-38), 1.0)
-    return detent_static(x, s.clamp_max(3.4028234663852886e+38).to(6), zero, axis, qmin, qmax)
+    s = s.clamp_max(3.4028230607371207e+38 / float(max(qmax - zero, zero - qmin)))
+    return detent_static(x, s.to(6), zero, axis, qmin, qmax)
 )"};
 
 }  // namespace detent::torchscript

@@ -95,6 +95,7 @@ TEST_CASE("the order and number of threads do not change a byte") {
 }
 
 TEST_CASE("4-bit codes are packed as in the packing vectors") {
+  REQUIRE(vector_cases("packing.json").size() == 9);
   for (const json::Value& value : vector_cases("packing.json")) {
     // With scale 1 from an observer, integers are their own codes.
     const auto codes = ints_at(value, "/values");
@@ -106,6 +107,7 @@ TEST_CASE("4-bit codes are packed as in the packing vectors") {
     const auto& bytes = results.tensor("qweight").bytes();
     CHECK(std::vector<std::int64_t>(bytes.begin(), bytes.end()) ==
           ints_at(value, "/low_nibble_first_bytes"));
+    CHECK(Quantizer("int4_groupwise").dequantize(results, row.shape()) == weight);
   }
 }
 

@@ -109,6 +109,7 @@ TEST_CASE("an observer that cannot merge refuses a second state and says what to
   CHECK(contains(text,
                  "observer \"ema\" of the input of \"fc1\" cannot put the states of several "
                  "parts together"));
+  CHECK(contains(text, "its result is defined by the order of all batches"));
   CHECK(contains(text, "in one process"));
 }
 

@@ -188,7 +188,8 @@ TEST_CASE("an average's state gives the same bytes too, and cannot be observed i
                        run.observe("half", {1, 2});
                      },
                      ErrorCode::config),
-                 "cannot put the states of several parts together"));
+                 "cannot put the states of several parts together: its result is defined by the "
+                 "order of all batches"));
   CHECK_FALSE(std::filesystem::exists(run.job.folder / "half"));
 }
 

@@ -37,7 +37,8 @@ typedef struct detent_observer_vtbl {
   /* [instance] Back to what create left. */
   int32_t(DETENT_CALL *reset)(detent_observer *, const detent_call *);
   /* [instance] on both. self := self + other; other unchanged, made by this same plugin with an equal
-   * config. NULL: the observer cannot be merged, the host then calibrates in one process.
+   * config. NULL: the result is defined by the order of all batches, so
+   * nothing can be merged; the host then calibrates in one process.
    * merge(fresh, x) must equal x. With DETENT_PLUGIN_MERGE_EXACT the result is the same
    * bytes for every order and grouping of parts; without it the host merges in rank order. */
   int32_t(DETENT_CALL *merge)(detent_observer *self, const detent_call *,

@@ -6,7 +6,7 @@
 // Rounding  all in float64, ties to even; the scale is stored as f32
 // Special   the range is widened to hold zero, so that zero has an exact code. A scale below the
 //           smallest normal f32 counts as a zero range: scale 1, zeros stay exact zeros. A scale
-//           that overflows f32 becomes the largest one
+//           with which a code would stand for more than the largest f32 becomes smaller
 // Truth     the built-in observers give the same numbers for the same ranges
 #pragma once
 #include <algorithm>
@@ -27,7 +27,8 @@ struct Affine {
 // > 0.
 inline Affine choose_affine(double lo, double hi, const detent_qspec& target) noexcept {
   constexpr double kSmallest = std::numeric_limits<float>::min();
-  constexpr double kLargest = std::numeric_limits<float>::max();
+  // A little less than the largest f32: a scale rounded upwards must not exceed it.
+  constexpr double kLargest = std::numeric_limits<float>::max() * (1 - 1.0 / 8388608);
   const double qmin = static_cast<double>(target.qmin), qmax = static_cast<double>(target.qmax);
   constexpr double kMost = std::numeric_limits<double>::max();
   lo = std::max(std::min(0.0, lo), -kMost), hi = std::min(std::max(0.0, hi), kMost);
@@ -43,7 +44,8 @@ inline Affine choose_affine(double lo, double hi, const detent_qspec& target) no
     zero = std::min(std::max(zero, qmin), qmax);
     if (scale < kSmallest) scale = 1;
   }
-  return {static_cast<float>(std::min(scale, kLargest)), static_cast<int64_t>(zero)};
+  scale = std::min(scale, kLargest / std::max(qmax - zero, zero - qmin));
+  return {static_cast<float>(scale), static_cast<int64_t>(zero)};
 }
 
 namespace detail {
@@ -97,5 +99,5 @@ inline Status put_affine(const Sink& out, const detent_qspec& target,
   return detail::put_zero_points(out, target.zero_dtype, shape, zero_points);
 }
 
-}  // namespace DETENT_HIDDEN
+}  // namespace sdk DETENT_HIDDEN
 }  // namespace detent

@@ -75,7 +75,8 @@ struct ObserverThunks {
       DETENT_CATCH_ALL(c)
     } else {
       (void)o, (void)other;
-      return fail(c, DETENT_E_UNSUPPORTED, "this observer cannot be merged");
+      return fail(c, DETENT_E_UNSUPPORTED,
+                  "this observer cannot be merged: its result is defined by the order of batches");
     }
   }
   static int32_t DETENT_CALL save(const detent_observer* o, const detent_call* c,

@@ -52,7 +52,8 @@ Range widen_to_zero(const Range& range) noexcept;
 // Rounding  All in float64; the zero point comes from the scale before that is rounded to float32.
 // Special   A scale below the smallest normal float32 counts as a zero range: scale 1, and the zero
 //           point 0 moved into the codes (symmetric: the mapping's own), so zeros stay exact zeros.
-//           The scale is finite for every finite range: it saturates at the largest float32. An
+//           The scale is finite for every finite range, and so is what every code stands for: it
+//           saturates where the farthest code is the largest float32, less a relative 2^-22. An
 //           empty range (min > max, or NaN) counts as a zero range. An infinite end counts as the
 //           largest float64.
 // Requires  codes.min < codes.max, codes.max > 0

@@ -6,9 +6,9 @@
 //
 // Shapes    x holds runs * length (rows * columns) elements; any of them may be 0. out holds runs
 //           (columns) entries that are kept and widened, so a tensor can be given in pieces
-// Rounding  none: every value of every element type is exact in float64
-// Special   NaN and the infinities are counted in non_finite and otherwise left out; -0 counts as
-// +0,
+// Rounding  none, as every value is exact in float64; but 64-bit integers beyond 2^53 to the
+// nearest Special   NaN and the infinities are counted in non_finite and otherwise left out; -0
+// counts as +0,
 //           so the result does not depend on the order of the elements
 // Errors    none. Requires x aligned to its element
 // Truth     finite_ranges_ref, finite_columns_ref; every SIMD target gives the same bits
@@ -41,6 +41,8 @@ void finite_ranges(const std::int16_t* x, std::size_t runs, std::size_t length, 
 void finite_ranges(const std::uint16_t* x, std::size_t runs, std::size_t length, FiniteRange* out);
 void finite_ranges(const std::int32_t* x, std::size_t runs, std::size_t length, FiniteRange* out);
 void finite_ranges(const std::uint32_t* x, std::size_t runs, std::size_t length, FiniteRange* out);
+void finite_ranges(const std::int64_t* x, std::size_t runs, std::size_t length, FiniteRange* out);
+void finite_ranges(const std::uint64_t* x, std::size_t runs, std::size_t length, FiniteRange* out);
 
 // Vectorised for f32, the type of activations; the other types walk one element at a time.
 void finite_columns(const float* x, std::size_t rows, std::size_t columns, FiniteRange* out);
