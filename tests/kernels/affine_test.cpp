@@ -87,6 +87,57 @@ TEST_CASE("choose_affine stays finite for every range", "[kernels]") {
   check_params(all, FLT_MAX / 128 * (1 - 0x1p-23F), 0);
 }
 
+TEST_CASE("every rule of choose_affine changes a number", "[kernels]") {
+  constexpr Codes kOdd{-127, 127};
+  const Mapping affine = Mapping::asymmetric, symmetric = Mapping::symmetric;
+  // 255 / 127.5 = 2; 15 / 7.5 = 2; the middle of 0..255 stays 128
+  check_params(choose_affine(-3.0, 255.0, kInt8, symmetric, {.half_range = true}), 2.0F, 0);
+  check_params(choose_affine(-15.0, 3.0, kInt4, symmetric, {.half_range = true}), 2.0F, 0);
+  check_params(choose_affine(-3.0, 255.0, kUint8, symmetric, {.half_range = true}), 2.0F, 128);
+  check_params(choose_affine(-3.0, 254.0, kOdd, symmetric, {.half_range = true}), 2.0F, 0);
+  // -127 - round(-0.5) = -127, and round(-127 + 0.5) = -126
+  check_params(choose_affine(-0.5, 253.5, kOdd, affine, {.round_lo_first = true}), 1.0F, -127);
+  check_params(choose_affine(-0.5, 253.5, kOdd, affine), 1.0F, -126);
+  // The end 2^24 + 1 of a float64 range is 2^24 in float32.
+  const Codes pair{0, 1};
+  CHECK(choose_affine(0.0, 16777217.0 * 2, pair, affine).scale == 33554434.0F * 1.0F);
+  const double third = 1.0 / 3;
+  CHECK(choose_affine(-third, 2e-8, kInt8, affine, {.float32 = true}).scale ==
+        (2e-8F + static_cast<float>(third)) / 255.0F);
+  // A floor, and the zero point that follows from it: -128 - 0.001 / 0.5
+  check_params(choose_affine(-0.001, 0.0, kInt8, affine, {.min_scale = 0.5}), 0.5F, -128);
+  check_params(choose_affine(0.0, 0.0, kInt8, affine, {.min_scale = 0.5}), 0.5F, -128);
+  check_params(choose_affine(0.0, 0.0, kInt8, symmetric, {.min_scale = 0.5}), 0.5F, 0);
+  check_params(choose_affine(0.0, 255.0, kInt8, affine, {.min_scale = 0.5}), 1.0F, -128);
+  const AffineRule zero_only{.floor_zero_only = true, .min_scale = 0.5};
+  check_params(choose_affine(0.0, 0.0, kInt8, affine, zero_only), 0.5F, 0);
+  check_params(choose_affine(0.0, 0.0, Codes{1, 255}, affine, zero_only), 0.5F, 1);
+  check_params(choose_affine(0.0, 0.0, kUint8, symmetric, zero_only), 0.5F, 128);
+  check_params(choose_affine(0.0, 1e-40, kInt8, affine, zero_only), 0.5F, 0);
+  check_params(choose_affine(-0.125 * 128, 0.125 * 127, kInt8, affine, zero_only), 0.125F, 0);
+}
+
+TEST_CASE("choose_affine stays finite under every rule", "[kernels]") {
+  const double inf = std::numeric_limits<double>::infinity();
+  for (unsigned flags = 0; flags < 16; ++flags)
+    for (const double least : {0.0, double{FLT_MIN}, double{FLT_EPSILON}, 1.0})
+      for (const double lo : {-inf, -1e300, -double{FLT_MAX}, -1.0, -1e-45, 0.0})
+        for (const double hi : {inf, 1e300, double{FLT_MAX}, 1.0, 1e-45, 0.0})
+          for (const Codes codes : {kInt8, kUint8, kInt4}) {
+            CAPTURE(flags, least, lo, hi, codes.min, codes.max);
+            const AffineRule rule{(flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0,
+                                  (flags & 8) != 0, least};
+            for (const Mapping mapping : {Mapping::asymmetric, Mapping::symmetric}) {
+              const AffineParams got = choose_affine(lo, hi, codes, mapping, rule);
+              REQUIRE(std::isfinite(got.scale));
+              REQUIRE(got.scale >= FLT_MIN);
+              REQUIRE(got.zero_point >= codes.min);
+              REQUIRE(got.zero_point <= codes.max);
+              if (!rule.floor_zero_only) REQUIRE(double{got.scale} >= least);
+            }
+          }
+}
+
 // |x - x'| <= scale / 2 inside the range up to the rounding of scale to float32 (a relative 2^-24
 // of at most 255 steps) and of the zero point (at most half a step at the ends).
 TEST_CASE("choose_affine covers the range it was given", "[kernels]") {

@@ -135,6 +135,21 @@ TEST_CASE("search_mse expects what the codes really do to evenly spread values")
     }
 }
 
+TEST_CASE("The searches follow the rule of the target") {
+  // Under this floor every candidate has the same scale, so clipping gains nothing.
+  const Values values = with(normal_values(10000, 1), {40.0});
+  for (const SearchTarget& target : {kInt4Symmetric, kInt4})
+    for (const auto method : {&search_mse, &search_kl}) {
+      // kl likes fewer bins with data, even of values that all have one code
+      if (method == &search_kl && target.mapping == Mapping::asymmetric) continue;
+      const SearchTarget floored{target.codes, target.mapping, {.min_scale = 100.0}};
+      const Range whole = unclipped(histogram_of(values).range, target.mapping);
+      CHECK(search(values, target, method).hi < 40);
+      CHECK(search(values, floored, method).lo == whole.lo);
+      CHECK(search(values, floored, method).hi == whole.hi);
+    }
+}
+
 TEST_CASE("Scaling the data by a power of two scales the chosen range, bit for bit") {
   const Values values = with(normal_values(5000, 11), {30});
   for (const int power : {-60, -7, 1, 50})

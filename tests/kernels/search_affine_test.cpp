@@ -90,6 +90,33 @@ TEST_CASE("search_affine leaves an exact start alone", "[search]") {
   CHECK((found.scale == 0.5F && found.zero_point == -3));
 }
 
+TEST_CASE("search_affine's candidates divide by what the rule says") {
+  const AffineRule half{.half_range = true, .float32 = true};
+  int moved = 0;
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    const auto x = heavy_tailed(64, seed);
+    const auto [low, high] = std::minmax_element(x.begin(), x.end());
+    const AffineParams start = choose_affine(*low, *high, kInt4, Mapping::symmetric, half);
+    const AffineParams found = search_affine(x, start, kInt4, Mapping::symmetric, half);
+    // Whole 256ths of the start's scale, which spans 7.5 steps on both sides.
+    const double part = 256.0 * double{found.scale} / double{start.scale};
+    CHECK(std::abs(part - std::nearbyint(part)) < 1e-3);
+    CHECK(error_of(x, found) <= error_of(x, start));
+    moved += found.scale != start.scale ? 1 : 0;
+  }
+  CHECK(moved > 10);
+}
+
+TEST_CASE("search_affine keeps to the least scale of the rule") {
+  const auto x = heavy_tailed(64, 1);
+  const AffineRule floor{.min_scale = 0.5};
+  for (const Mapping mapping : {Mapping::symmetric, Mapping::asymmetric}) {
+    const AffineParams start = choose_affine(-1, 1, kInt4, mapping, floor);
+    CHECK(search_affine(x, start, kInt4, mapping, floor).scale >= 0.5F);
+    CHECK(search_affine(x, start, kInt4, mapping).scale < 0.5F);
+  }
+}
+
 TEST_CASE("search_affine gives the same bits on every SIMD target", "[per-target]") {
   const auto x = heavy_tailed(113, 5);
   for (const Mapping mapping : {Mapping::symmetric, Mapping::asymmetric}) {

@@ -59,6 +59,7 @@ class Params {
     values_ = other.values_;
     return *this;
   }
+  void set(const Entry& entry) { values_[entry.pointer] = entry.value; }
   const detent_params* raw() const { return &raw_; }
 
  private:

@@ -252,7 +252,8 @@ class KlSearch {
     const Kept bins = kept(cut);
     if (bins.begin >= bins.end) return {std::numeric_limits<double>::infinity(), 0};
     const Range range = range_of(cut);
-    const AffineParams params = choose_affine(range.lo, range.hi, target_.codes, target_.mapping);
+    const AffineParams params =
+        choose_affine(range.lo, range.hi, target_.codes, target_.mapping, target_.rule);
     return divergence_(bins, params, target_.codes);
   }
 

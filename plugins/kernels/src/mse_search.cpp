@@ -133,7 +133,8 @@ class MseSearch {
 
   bool try_it(Kept kept) {
     const Range range = range_of(kept);
-    const AffineParams params = choose_affine(range.lo, range.hi, target_.codes, target_.mapping);
+    const AffineParams params =
+        choose_affine(range.lo, range.hi, target_.codes, target_.mapping, target_.rule);
     const double error = density_.error(params, target_.codes, least_);
     if (!(error < least_)) return false;
     least_ = error;

@@ -11,10 +11,12 @@ constexpr double kWorthwhile = 1.0 - 1e-9;
 
 class Search {
  public:
-  Search(std::span<const float> x, AffineParams start, Codes codes, Mapping mapping)
+  Search(std::span<const float> x, AffineParams start, Codes codes, Mapping mapping,
+         const AffineRule& rule)
       : x_(x),
         codes_(codes),
         mapping_(mapping),
+        rule_(rule),
         best_(start),
         error_(squared_error(x, start, codes)) {}
 
@@ -32,7 +34,7 @@ class Search {
   // The range scaled at both ends; remembers which one won.
   void consider(Range range, double low_part, double high_part) {
     const Range part{range.lo * low_part, range.hi * high_part};
-    if (consider(choose_affine(part.lo, part.hi, codes_, mapping_))) {
+    if (consider(choose_affine(part.lo, part.hi, codes_, mapping_, rule_))) {
       low_part_ = low_part;
       high_part_ = high_part;
     }
@@ -45,6 +47,7 @@ class Search {
   std::span<const float> x_;
   Codes codes_;
   Mapping mapping_;
+  AffineRule rule_;
   AffineParams best_;
   double error_;
   double low_part_ = 1.0;
@@ -52,11 +55,14 @@ class Search {
 };
 
 // The reals that the codes stand for; of symmetric mappings the half that choose_affine divides.
-Range spanned_range(AffineParams params, Codes codes, Mapping mapping) {
+Range spanned_range(AffineParams params, Codes codes, Mapping mapping, const AffineRule& rule) {
   const double scale = params.scale;
-  const double hi = (static_cast<double>(codes.max) - params.zero_point) * scale;
-  if (mapping == Mapping::symmetric) return {-hi, hi};
-  return {(static_cast<double>(codes.min) - params.zero_point) * scale, hi};
+  if (mapping == Mapping::symmetric) {
+    const double most = symmetric_divisor(codes, rule) * scale;
+    return {-most, most};
+  }
+  return {(static_cast<double>(codes.min) - params.zero_point) * scale,
+          (static_cast<double>(codes.max) - params.zero_point) * scale};
 }
 
 void search_symmetric(Search& search, Range range) {
@@ -81,10 +87,10 @@ void search_asymmetric(Search& search, Range range) {
 }  // namespace
 
 AffineParams search_affine(std::span<const float> x, AffineParams start, Codes codes,
-                           Mapping mapping) {
-  Search search(x, start, codes, mapping);
+                           Mapping mapping, const AffineRule& rule) {
+  Search search(x, start, codes, mapping, rule);
   if (search.exact()) return start;
-  const Range range = spanned_range(start, codes, mapping);
+  const Range range = spanned_range(start, codes, mapping, rule);
   if (mapping == Mapping::symmetric) {
     search_symmetric(search, range);
   } else {

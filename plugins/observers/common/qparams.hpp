@@ -32,6 +32,16 @@ inline kernels::Codes read_codes(const detent_qspec& target) {
   return {static_cast<std::int32_t>(target.qmin), static_cast<std::int32_t>(target.qmax)};
 }
 
+// Errors  UNSUPPORTED: a rule from after this was compiled
+inline kernels::AffineRule read_rule(const detent_qspec& target) {
+  if ((target.affine_rules & ~DETENT_AFFINE_ALL) != 0)
+    throw sdk::Error(DETENT_E_UNSUPPORTED,
+                     "the target has rules for its scales that this observer does not know");
+  const auto has = [&](std::uint64_t flag) { return (target.affine_rules & flag) != 0; };
+  return {has(DETENT_AFFINE_HALF_RANGE), has(DETENT_AFFINE_ROUND_LO_FIRST),
+          has(DETENT_AFFINE_FLOAT32), has(DETENT_AFFINE_FLOOR_ZERO_ONLY), target.min_scale};
+}
+
 template <class T>
 T* create_output(const sdk::Sink& out, const char* name, const std::vector<std::int64_t>& shape) {
   T* const created = out.create<T>(name, shape);
@@ -83,6 +93,7 @@ inline sdk::Status write_qparams(const std::vector<kernels::Range>& ranges,
                                  const sdk::Sink& out) {
   require_observed(ranges);
   const kernels::Codes codes = read_codes(target);
+  const kernels::AffineRule rule = read_rule(target);
   const bool symmetric = target.symmetric != 0;
   const bool has_zero_points = !symmetric || codes.min >= 0;
   check_target(target, codes, has_zero_points);
@@ -93,7 +104,7 @@ inline sdk::Status write_qparams(const std::vector<kernels::Range>& ranges,
   for (std::size_t i = 0; i < ranges.size(); ++i) {
     const kernels::Range widened = kernels::widen_to_zero(ranges[i]);
     const kernels::AffineParams params =
-        kernels::choose_affine(widened.lo, widened.hi, codes, symmetric);
+        kernels::choose_affine(widened.lo, widened.hi, codes, symmetric, rule);
     const double most = std::max(widened.hi, -widened.lo);
     scale[i] = params.scale;
     zero_points[i] = params.zero_point;

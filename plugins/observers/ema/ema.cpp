@@ -11,7 +11,8 @@ namespace {
 //   first batch   min = batch_min                             the same for max
 //   every other   min = (1 - c) * min + c * batch_min         c = averaging_constant
 //
-// Rounding  float64, in the order of the formula
+// Rounding  float64, in the order of the formula. For a target with DETENT_AFFINE_FLOAT32 float32,
+//           and min = min + c * (batch_min - min), as in torch.ao and compressed-tensors
 // Special   A batch without a finite value does not count as a batch, per channel or group too
 //
 // It has no merge: the average depends on the order of the batches, so two halves of the data
@@ -54,7 +55,9 @@ class Ema final : public RangeObserver {
   })";
 
   explicit Ema(const sdk::Config& config)
-      : RangeObserver(config), newest_(config.params.get("/averaging_constant", 0.01)) {
+      : RangeObserver(config),
+        newest_(config.params.get("/averaging_constant", 0.01)),
+        float32_(config.qspec != nullptr && read_rule(*config.qspec).float32) {
     if (!(newest_ > 0.0 && newest_ <= 1.0))
       throw sdk::Error(DETENT_E_PARAMS, "averaging_constant must be above 0 and at most 1");
   }
@@ -65,16 +68,28 @@ class Ema final : public RangeObserver {
       state = batch;
     } else {
       state = {average(state.lo, batch.lo), average(state.hi, batch.hi)};
+      state.hi = std::max(state.lo, state.hi);  // float32 may take them past one another
     }
   }
 
   double average(double state, double batch) const noexcept {
+    if (float32_) return average_as_peers(state, batch);
     constexpr double kMost = std::numeric_limits<double>::max();  // the sum may round beyond it
     const double mean = (1.0 - newest_) * state + newest_ * batch + 0.0;  // no -0
     return std::clamp(mean, -kMost, kMost);
   }
 
+  double average_as_peers(double state, double batch) const noexcept {
+    constexpr double kMost = std::numeric_limits<float>::max();
+    const auto old = static_cast<float>(std::clamp(state, -kMost, kMost));
+    const auto seen = static_cast<float>(std::clamp(batch, -kMost, kMost));
+    const float difference = seen - old;
+    const float step = static_cast<float>(newest_) * difference;
+    return std::clamp(static_cast<double>(old + step) + 0.0, -kMost, kMost);
+  }
+
   double newest_;
+  bool float32_;
 };
 
 }  // namespace

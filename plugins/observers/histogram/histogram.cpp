@@ -150,10 +150,10 @@ class HistogramObserver final : public sdk::Observer {
                       const sdk::Call& call) const override {
     if (read_grouping(&target) != grouping_)
       return {DETENT_E_INVALID_ARG, "the target has another granularity than the observed one"};
-    const kernels::SearchTarget codes{read_codes(target), target.symmetric != 0
-                                                              ? kernels::Mapping::symmetric
-                                                              : kernels::Mapping::asymmetric};
-    return write_qparams(choose_ranges(state_.slots, codes, method_, call), state_.shape, target,
+    const auto mapping =
+        target.symmetric != 0 ? kernels::Mapping::symmetric : kernels::Mapping::asymmetric;
+    const kernels::SearchTarget searched{read_codes(target), mapping, read_rule(target)};
+    return write_qparams(choose_ranges(state_.slots, searched, method_, call), state_.shape, target,
                          out);
   }
 

@@ -32,7 +32,7 @@ sdk::Status for_each_row(const GroupedMatrix& matrix, const sdk::Call& call, Mak
 
 // Plain rounding's parameters for the groups of one row.
 void choose_params(const BlockReader& weight, const GroupedMatrix& matrix, std::int64_t row,
-                   kernels::Mapping mapping, AffineParams* params) {
+                   const GroupRules& rules, AffineParams* params) {
   const std::int64_t first = row * matrix.columns;
   const std::int64_t whole = matrix.columns / matrix.group_size;
   std::vector<kernels::FiniteRange> ranges(size(matrix.groups_per_row));
@@ -42,16 +42,19 @@ void choose_params(const BlockReader& weight, const GroupedMatrix& matrix, std::
                        &ranges.back());
   for (std::size_t g = 0; g < ranges.size(); ++g) {
     if (ranges[g].non_finite != 0) throw sdk::Error(DETENT_E_NUMERIC, "");
-    params[g] = kernels::choose_affine(ranges[g].range.lo, ranges[g].range.hi, kInt4, mapping);
+    params[g] = kernels::choose_affine(ranges[g].range.lo, ranges[g].range.hi, kInt4, rules.mapping,
+                                       rules.rule);
   }
 }
 
 // The best near the given parameters and near plain rounding's.
 AffineParams search(std::span<const float> group, AffineParams given, AffineParams plain,
-                    kernels::Mapping mapping) {
-  const AffineParams near_plain = kernels::search_affine(group, plain, kInt4, mapping);
+                    const GroupRules& rules) {
+  const AffineParams near_plain =
+      kernels::search_affine(group, plain, kInt4, rules.mapping, rules.rule);
   if (given.scale == plain.scale && given.zero_point == plain.zero_point) return near_plain;
-  const AffineParams near_given = kernels::search_affine(group, given, kInt4, mapping);
+  const AffineParams near_given =
+      kernels::search_affine(group, given, kInt4, rules.mapping, rules.rule);
   const double plain_error = kernels::squared_error(group, near_plain, kInt4);
   const double given_error = kernels::squared_error(group, near_given, kInt4);
   return given_error < plain_error ? near_given : near_plain;
@@ -79,12 +82,12 @@ sdk::Status quantize_groups(const BlockReader& weight, const GroupedMatrix& matr
       const std::span<const float> x(
           weight.floats(row * matrix.columns, matrix.columns, buffer.data()), buffer.size());
       if (!given || rules.search == ScaleSearch::mse)
-        choose_params(weight, matrix, row, rules.mapping, plain.data());
+        choose_params(weight, matrix, row, rules, plain.data());
       if (!given) std::copy(plain.begin(), plain.end(), chosen);
       for (std::size_t g = 0; rules.search == ScaleSearch::mse && g < plain.size(); ++g) {
         const std::size_t first = g * size(matrix.group_size);
         const auto group = x.subspan(first, std::min(size(matrix.group_size), x.size() - first));
-        chosen[g] = search(group, chosen[g], plain[g], rules.mapping);
+        chosen[g] = search(group, chosen[g], plain[g], rules);
       }
       kernels::quantize_int4_row(x, {size(matrix.group_size), chosen}, kInt4,
                                  codes + row * matrix.row_bytes());

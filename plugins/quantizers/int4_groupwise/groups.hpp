@@ -35,6 +35,7 @@ enum class ScaleSearch { none, mse };
 struct GroupRules {
   kernels::Mapping mapping;
   ScaleSearch search;
+  kernels::AffineRule rule;
 };
 
 // params has an entry for each group: what an observer chose, or, when it is empty, room is made

@@ -11,9 +11,12 @@
 //           int8, -8..7
 // Scales    an observer's where there is one, otherwise of the group's own minimum and maximum.
 //           With "search": "mse" the best near these, never worse than plain rounding
+// Others    "convention" gives the scales and zero points of other software; search starts there
 // Rounding  a float64 weight is rounded to float32 before the division; its ranges are exact
 // Metadata  scheme, dtype, bits, algorithm (rtn, search), symmetric, granularity, group_size,
-//           packing, shape (the weight's), qmin, qmax, search
+//           packing, shape (the weight's), qmin, qmax, search, and convention unless it is
+//           Detent's own
+#include "common/convention.hpp"
 #include "common/layer_rules.hpp"
 #include "int4_groupwise/groups.hpp"
 #include "int4_groupwise/skip_rules.hpp"
@@ -56,6 +59,13 @@ constexpr const char* kSchema = R"json({
       "title": "Scale search",
       "description": "mse: per group the scale (and zero point) of least squared error."
     },
+    "convention": {
+      "type": "string",
+      "enum": ["detent", "torch_ao", "onnxruntime", "tensorrt", "compressed_tensors"],
+      "default": "detent",
+      "title": "Convention",
+      "description": "Whose scales and zero points: of torchao, of ONNX Runtime's blocks, of compressed-tensors (all 7.5), of TensorRT (symmetric only). See docs/differences.md."
+    },
     "default_skip": {
       "type": "boolean",
       "default": true,
@@ -83,6 +93,8 @@ class Int4Groupwise : public sdk::Quantizer {
     group_size_ = config.params.get("/group_size", std::int64_t{128});
     if (group_size_ < 1) throw sdk::Error(DETENT_E_PARAMS, "group_size must be at least 1");
     mapping_ = config.params.get("/symmetric", true) ? Mapping::symmetric : Mapping::asymmetric;
+    convention_ = read_convention(config.params);
+    require_symmetric_for(convention_, mapping_ == Mapping::symmetric);
     short_tail_ = config.params.get("/tail", "short") == "short";
     search_ = config.params.get("/search", "none") == "mse" ? ScaleSearch::mse : ScaleSearch::none;
     default_skip_ = config.params.get("/default_skip", true);
@@ -116,7 +128,7 @@ class Int4Groupwise : public sdk::Quantizer {
       params = require_params(stats, matrix.scale_shape(), zero_points(mapping_));
     sdk::MutableTensor codes;
     must(out.create("qweight", DETENT_I4, matrix.codes_shape(), codes));
-    must(quantize_groups(reader, matrix, {mapping_, search_}, call, params,
+    must(quantize_groups(reader, matrix, {mapping_, search_, rule_of(convention_, 4)}, call, params,
                          static_cast<std::uint8_t*>(codes.bytes())));
     write_params(params, matrix, out);
     return {};
@@ -146,21 +158,19 @@ class Int4Groupwise : public sdk::Quantizer {
 
  private:
   detent_qspec target() const {
-    const bool symmetric = mapping_ == Mapping::symmetric;
-    return {sizeof(detent_qspec),
-            DETENT_I4,
-            DETENT_F32,
-            DETENT_I8,
-            symmetric ? 1U : 0U,
-            DETENT_PER_GROUP,
-            0,
-            group_size_,
-            0,
-            kInt4.min,
-            kInt4.max,
-            "detent.affine/1",
-            0,
-            0};
+    detent_qspec target{};
+    target.struct_size = sizeof target;
+    target.qdtype = DETENT_I4;
+    target.scale_dtype = DETENT_F32;
+    target.zero_dtype = DETENT_I8;
+    target.symmetric = mapping_ == Mapping::symmetric ? 1U : 0U;
+    target.granularity = DETENT_PER_GROUP;
+    target.group_size = group_size_;
+    target.qmin = kInt4.min;
+    target.qmax = kInt4.max;
+    target.scheme = "detent.affine/1";
+    set_rule(rule_of(convention_, 4), target);
+    return target;
   }
 
   static ZeroPoints zero_points(Mapping mapping) {
@@ -193,12 +203,14 @@ class Int4Groupwise : public sdk::Quantizer {
     must(planner.meta("qmin", std::to_string(kInt4.min)));
     must(planner.meta("qmax", std::to_string(kInt4.max)));
     must(planner.meta("search", search_ == ScaleSearch::mse ? "\"mse\"" : "\"none\""));
+    plan_convention(convention_, planner);
   }
 
   std::int64_t group_size_;
   Mapping mapping_;
   bool short_tail_;
   ScaleSearch search_;
+  Convention convention_;
   bool default_skip_;
 };
 

@@ -7,17 +7,19 @@
 //           channel holds all elements of one index along `axis`: a row of a Linear or Embedding, a
 //           filter of a convolution
 // Codes     a narrow range is -127..127 (uint8: 1..255), a full one -128..127 (0..255). Symmetric
-//           int8 divides max|x| by 127 either way (torch.ao: by 127.5)
+//           int8 divides max|x| by 127 either way
+// Others    "convention" gives the codes, scales and zero points of other software
 // Zeros     symmetric: no tensor "zero_point". It is 0 for int8; for uint8 it is 128, and the
 //           metadata "zero_point" says so
 // Scales    an observer's where there is one, otherwise of the weight's own minimum and maximum
 // Rounding  a float64 weight is rounded to float32 before the division; its range is exact
 // Metadata  scheme, dtype, bits, algorithm (rtn), symmetric, granularity, axis (per channel), qmin,
-//           qmax and, for symmetric uint8, zero_point
+//           qmax, for symmetric uint8 zero_point, and convention unless it is Detent's own
 // Roles     for an activation plan gives target and metadata but no outputs: there is nothing to
 //           store but what the observer finds. Extents of the activation may be unknown
 #include <limits>
 
+#include "common/convention.hpp"
 #include "common/layer_rules.hpp"
 #include "int8/channels.hpp"
 #include <detent/sdk.hpp>
@@ -60,7 +62,14 @@ constexpr const char* kSchema = R"json({
     "narrow_range": {
       "type": "boolean",
       "title": "Narrow range",
-      "description": "Leave out the lowest code (-128 or 0). Default: true if symmetric."
+      "description": "Leave out the lowest code (-128 or 0). Default: true if symmetric; the convention's own for others than detent."
+    },
+    "convention": {
+      "type": "string",
+      "enum": ["detent", "torch_ao", "onnxruntime", "tensorrt", "compressed_tensors"],
+      "default": "detent",
+      "title": "Convention",
+      "description": "Whose codes, scales and zero points: of torch.ao's observers (127.5, eps), of ONNX Runtime, of TensorRT (symmetric only), of compressed-tensors. See docs/differences.md."
     }
   }
 })json";
@@ -86,7 +95,11 @@ class Int8 : public sdk::Quantizer {
         config.params.get("/granularity", weight ? "per_channel" : "per_tensor") == "per_channel";
     axis_ = static_cast<std::int32_t>(config.params.get("/axis", std::int64_t{0}));
     unsigned_ = config.params.get("/dtype", "int8") == "uint8";
-    narrow_range_ = config.params.get("/narrow_range", symmetric_);
+    convention_ = read_convention(config.params);
+    Codes8 wanted{symmetric_, unsigned_, std::nullopt};
+    if (config.params.has("/narrow_range"))
+      wanted.narrow_range = config.params.get("/narrow_range", false);
+    narrow_range_ = choose_narrow_range(convention_, wanted);
   }
 
   sdk::Status plan(const sdk::TensorInfo& tensor, const sdk::Planner& planner) override {
@@ -158,20 +171,18 @@ class Int8 : public sdk::Quantizer {
   }
 
   detent_qspec target() const {
-    return {sizeof(detent_qspec),
-            dtype(),
-            DETENT_F32,
-            dtype(),
-            symmetric_ ? 1U : 0U,
-            per_channel_ ? DETENT_PER_CHANNEL : DETENT_PER_TENSOR,
-            per_channel_ ? axis_ : 0,
-            0,
-            0,
-            codes().min,
-            codes().max,
-            "detent.affine/1",
-            0,
-            0};
+    detent_qspec target{};
+    target.struct_size = sizeof target;
+    target.qdtype = target.zero_dtype = dtype();
+    target.scale_dtype = DETENT_F32;
+    target.symmetric = symmetric_ ? 1U : 0U;
+    target.granularity = per_channel_ ? DETENT_PER_CHANNEL : DETENT_PER_TENSOR;
+    target.axis = per_channel_ ? axis_ : 0;
+    target.qmin = codes().min;
+    target.qmax = codes().max;
+    target.scheme = "detent.affine/1";
+    set_rule(rule_of(convention_, 8), target);
+    return target;
   }
 
   Shape scale_shape(const Shape& weight) const {
@@ -217,10 +228,11 @@ class Int8 : public sdk::Quantizer {
     must(find_ranges(reader, channels, call, ranges));
     std::vector<kernels::AffineParams> params;
     params.reserve(ranges.size());
+    const kernels::AffineRule rule = rule_of(convention_, 8);
     for (const kernels::FiniteRange& r : ranges) {
       if (r.non_finite != 0)
         throw sdk::Error(DETENT_E_NUMERIC, "the weight holds NaN or infinite values");
-      params.push_back(kernels::choose_affine(r.range.lo, r.range.hi, codes(), symmetric_));
+      params.push_back(kernels::choose_affine(r.range.lo, r.range.hi, codes(), symmetric_, rule));
     }
     return params;
   }
@@ -249,6 +261,7 @@ class Int8 : public sdk::Quantizer {
     must(planner.meta("qmin", std::to_string(codes().min)));
     must(planner.meta("qmax", std::to_string(codes().max)));
     if (symmetric_ && unsigned_) must(planner.meta("zero_point", "128"));
+    plan_convention(convention_, planner);
   }
 
   bool activation_;
@@ -256,6 +269,7 @@ class Int8 : public sdk::Quantizer {
   bool per_channel_;
   bool narrow_range_;
   bool unsigned_;
+  Convention convention_;
   std::int32_t axis_;
 };
 

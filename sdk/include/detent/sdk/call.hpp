@@ -44,6 +44,11 @@ class Params {
  public:
   explicit Params(const detent_params* params) noexcept : p_(params) {}
 
+  // Was it given, or filled in by the schema? Of any type.
+  bool has(const char* at) const noexcept {
+    uint32_t v = 0;
+    return p_->get_bool(p_, at, &v) != DETENT_E_NOT_FOUND;
+  }
   bool get(const char* at, bool fallback) const noexcept {
     uint32_t v = 0;
     return p_->get_bool(p_, at, &v) == DETENT_OK ? v != 0 : fallback;

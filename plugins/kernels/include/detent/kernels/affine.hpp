@@ -37,6 +37,16 @@ struct AffineParams {
 
 enum class Mapping { asymmetric, symmetric };
 
+// Where the scale and the zero point of other software differ. The default is Detent's own rule;
+// see the DETENT_AFFINE_ flags in detent/abi/base.h.
+struct AffineRule {
+  bool half_range = false;       // symmetric scale = max(-lo, hi) / ((codes.max - codes.min) / 2)
+  bool round_lo_first = false;   // zero_point = codes.min - round(lo / scale)
+  bool float32 = false;          // every step, the zero point from the rounded scale
+  bool floor_zero_only = false;  // min_scale is the scale of a zero range and nothing else
+  double min_scale = 0;          // 0: none; otherwise a normal float32 that no scale is below
+};
+
 // The smallest range that holds `range` and zero; [0, 0] for an empty one.
 Range widen_to_zero(const Range& range) noexcept;
 
@@ -56,11 +66,17 @@ Range widen_to_zero(const Range& range) noexcept;
 //           saturates where the farthest code is the largest float32, less a relative 2^-22. An
 //           empty range (min > max, or NaN) counts as a zero range. An infinite end counts as the
 //           largest float64.
+// Rule      what AffineRule says goes before the above; the last paragraph holds under every rule
 // Requires  codes.min < codes.max, codes.max > 0
-AffineParams choose_affine(double min, double max, Codes codes, Mapping mapping) noexcept;
+AffineParams choose_affine(double min, double max, Codes codes, Mapping mapping,
+                           const AffineRule& rule = {}) noexcept;
 
-inline AffineParams choose_affine(double min, double max, Codes codes, bool symmetric) noexcept {
-  return choose_affine(min, max, codes, symmetric ? Mapping::symmetric : Mapping::asymmetric);
+inline AffineParams choose_affine(double min, double max, Codes codes, bool symmetric,
+                                  const AffineRule& rule = {}) noexcept {
+  return choose_affine(min, max, codes, symmetric ? Mapping::symmetric : Mapping::asymmetric, rule);
 }
+
+// What max(-lo, hi) of a symmetric range is divided by.
+double symmetric_divisor(Codes codes, const AffineRule& rule) noexcept;
 
 }  // namespace detent::kernels

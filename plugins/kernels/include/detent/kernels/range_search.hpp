@@ -37,6 +37,7 @@ namespace detent::kernels {
 struct SearchTarget {
   Codes codes;
   Mapping mapping;
+  AffineRule rule = {};
 };
 
 // Memory that searches share. reserve() makes the next search of up to `bins` bins allocation-free.

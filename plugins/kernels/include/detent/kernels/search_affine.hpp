@@ -5,7 +5,7 @@
 //
 // The candidates: `start`, and the mappings of the range that it spans with the ends moved, over a
 // grid from 50 % to 112.5 % and then twice over a finer one around the best so far. Symmetric
-// mappings have one end to move.
+// mappings have one end to move. All but `start` follow the rule.
 //
 // Shapes    x has any number of elements
 // Rounding  a candidate wins by more than 1e-9 of the error only, so whoever adds up the errors in
@@ -21,6 +21,6 @@
 namespace detent::kernels {
 
 AffineParams search_affine(std::span<const float> x, AffineParams start, Codes codes,
-                           Mapping mapping);
+                           Mapping mapping, const AffineRule& rule = {});
 
 }  // namespace detent::kernels
