@@ -257,10 +257,10 @@ std::int64_t read_some(const detent_istream* stream, void* out, std::uint64_t n)
 }  // namespace
 
 Observer::Observer(const detent_plugin& plugin, const Params& params, const detent_qspec& spec,
-                   Order order)
+                   Order order, std::uint32_t role)
     : vtbl_(static_cast<const detent_observer_vtbl*>(plugin.vtbl)), spec_(spec), order_(order) {
   Call call(order_);
-  const detent_config config = config_of(params, &spec_);
+  const detent_config config = config_of(params, &spec_, role);
   must(note(call, vtbl_->create(host(), call.raw(), &config, &self_)));
 }
 
@@ -287,6 +287,17 @@ std::int32_t Observer::try_observe(const detent_tensor& x) {
   return note(call, vtbl_->observe(self_, call.raw(), &x));
 }
 void Observer::observe(const Tensor& x) { must(try_observe(x.view())); }
+
+bool Observer::takes_importance() const { return vtbl_->observe_weighted != nullptr; }
+
+std::int32_t Observer::try_observe_weighted(const detent_tensor& x,
+                                            const detent_tensor& importance) {
+  Call call(order_);
+  return note(call, vtbl_->observe_weighted(self_, call.raw(), &x, &importance));
+}
+void Observer::observe_weighted(const Tensor& x, const Tensor& importance) {
+  must(try_observe_weighted(x.view(), importance.view()));
+}
 
 void Observer::reset() {
   Call call;

@@ -130,7 +130,7 @@ const detent_host* host();
 class Observer {
  public:
   Observer(const detent_plugin& plugin, const Params& params, const detent_qspec& spec,
-           Order order = Order::forward);
+           Order order = Order::forward, std::uint32_t role = DETENT_ROLE_NONE);
   Observer(Observer&& other) noexcept;
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
@@ -138,6 +138,9 @@ class Observer {
 
   std::int32_t try_observe(const detent_tensor& x);
   void observe(const Tensor& x);
+  bool takes_importance() const;
+  std::int32_t try_observe_weighted(const detent_tensor& x, const detent_tensor& importance);
+  void observe_weighted(const Tensor& x, const Tensor& importance);
   void reset();
   bool can_merge() const;
   std::int32_t try_merge(const Observer& other);

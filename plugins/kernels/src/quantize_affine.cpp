@@ -6,44 +6,19 @@
 #include <cmath>
 #include <cstddef>
 
+#include "error_sums.hpp"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quantize_affine.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#ifndef DETENT_KERNELS_ERROR_SUMS  // once, not for each target
-#define DETENT_KERNELS_ERROR_SUMS
-namespace detent::kernels {
-constexpr std::size_t kErrorSums = 8;  // a power of two: no vector of doubles is wider
-}
-#endif
+#include "affine_steps.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
-
-struct StepLimits {
-  StepLimits(AffineParams params, Codes codes)
-      : scale(params.scale),
-        lowest(static_cast<float>(codes.min - params.zero_point)),
-        highest(static_cast<float>(codes.max - params.zero_point)) {}
-  float scale;
-  float lowest;
-  float highest;
-};
-
-// code - zero_point as an exact integer in float32. Clamps before it rounds, and rounds by adding
-// 1.5 * 2^23: the IEEE addition takes ties to even alike on every target. (Highway 1.0's scalar
-// Round takes 0.49999997 to 1, and float to int32 out of range differs between targets.)
-template <class D>
-HWY_INLINE hn::Vec<D> round_to_steps(D df, hn::Vec<D> x, const StepLimits& limits) {
-  const auto magic = hn::Set(df, 12582912.0F);
-  const auto number = hn::IfThenZeroElse(hn::IsNaN(x), x);
-  const auto quotient = hn::Div(number, hn::Set(df, limits.scale));
-  const auto clamped = hn::Clamp(quotient, hn::Set(df, limits.lowest), hn::Set(df, limits.highest));
-  return hn::Sub(hn::Add(clamped, magic), magic);
-}
 
 template <class D, class Code>
 HWY_INLINE void quantize_vector(D df, const float* x, const StepLimits& limits, AffineParams params,
@@ -142,10 +117,6 @@ double squared_error_ref(float x, AffineParams params, Codes codes) {
   const std::int32_t code = quantize_affine_ref(x, params, codes);
   const double error = static_cast<double>(x) - dequantize_affine_ref(code, params);
   return error * error;
-}
-
-double add_pairwise(const double (&s)[kErrorSums]) {
-  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
 }  // namespace

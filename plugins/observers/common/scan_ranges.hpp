@@ -13,6 +13,19 @@
 
 namespace detent {
 
+// Errors  UNSUPPORTED: more dimensions than a walk over them holds
+inline void require_dimensions(const sdk::TensorView& x) {
+  if (x.ndim() > kMaxDims)
+    throw sdk::Error(DETENT_E_UNSUPPORTED, "observers take at most " + std::to_string(kMaxDims) +
+                                               " dimensions, not " + std::to_string(x.ndim()));
+}
+
+[[noreturn]] inline void throw_unknown_element_type(detent_dtype dtype) {
+  throw sdk::Error(DETENT_E_UNSUPPORTED,
+                   "observers take f32, f64, f16, bf16 and integers of 8 to 64 bits, not dtype " +
+                       std::to_string(dtype));
+}
+
 // What one task of a parallel scan reads and where its partial results lie.
 struct ScanTask {
   std::int64_t begin;
@@ -45,30 +58,47 @@ inline std::vector<ScanTask> cut_into_tasks(const Slots& slots, std::int64_t* pa
   return tasks;
 }
 
-// Adds n elements that start at `first`; out[0] is the result of slot first_slot.
-template <class T>
-void scan_piece(const T* x, std::int64_t first, std::int64_t n, const Slots& slots,
-                std::int64_t first_slot, kernels::FiniteRange* out) {
-  const auto size = [](std::int64_t v) { return static_cast<std::size_t>(v); };
+// Cuts n elements that start at `first` into parts for kernels:
+//   columns(at, rows, slot)      `rows` whole rows, of which each element is of another slot
+//   runs(at, count, length, slot)  `count` runs, of slots that follow one another
+// with `at` counted from `first`. Without kColumns there are runs only.
+template <bool kColumns, class Columns, class Runs>
+void for_each_part(std::int64_t first, std::int64_t n, const Slots& slots, Columns&& columns,
+                   Runs&& runs) {
   const std::int64_t run = slots.run_length();
   const std::int64_t row = slots.row_length();
   for (std::int64_t i = 0; i < n;) {
-    kernels::FiniteRange* const at = out + (slots.slot_of(first + i) - first_slot);
+    const std::int64_t slot = slots.slot_of(first + i);
     const std::int64_t in_row = (first + i) % row;
-    if constexpr (std::is_same_v<T, float>) {
-      if (run == 1 && in_row == 0 && slots.repeats() && n - i >= row) {  // channels come last
-        kernels::finite_columns(x + i, size((n - i) / row), size(row), at);
-        i += (n - i) / row * row;
-        continue;
-      }
+    if (kColumns && run == 1 && in_row == 0 && slots.repeats() && n - i >= row) {
+      columns(i, (n - i) / row, slot);  // channels come last
+      i += (n - i) / row * row;
+      continue;
     }
     const std::int64_t left = std::min(n - i, row - in_row);
     const std::int64_t to_end_of_run = run - in_row % run;
     const bool whole = to_end_of_run == run && left >= run;
     const std::int64_t taken = whole ? left / run * run : std::min(left, to_end_of_run);
-    kernels::finite_ranges(x + i, size(whole ? taken / run : 1), size(whole ? run : taken), at);
+    runs(i, whole ? taken / run : 1, whole ? run : taken, slot);
     i += taken;
   }
+}
+
+// Adds n elements that start at `first`; out[0] is the result of slot first_slot.
+template <class T>
+void scan_piece(const T* x, std::int64_t first, std::int64_t n, const Slots& slots,
+                std::int64_t first_slot, kernels::FiniteRange* out) {
+  const auto size = [](std::int64_t v) { return static_cast<std::size_t>(v); };
+  for_each_part<std::is_same_v<T, float>>(
+      first, n, slots,
+      [&](std::int64_t at, std::int64_t rows, std::int64_t slot) {
+        if constexpr (std::is_same_v<T, float>)
+          kernels::finite_columns(x + at, size(rows), size(slots.row_length()),
+                                  out + (slot - first_slot));
+      },
+      [&](std::int64_t at, std::int64_t count, std::int64_t length, std::int64_t slot) {
+        kernels::finite_ranges(x + at, size(count), size(length), out + (slot - first_slot));
+      });
 }
 
 // The range of each slot, in slot order. Parallel through the host.
@@ -76,9 +106,7 @@ void scan_piece(const T* x, std::int64_t first, std::int64_t n, const Slots& slo
 // Errors  UNSUPPORTED (dtype, number of dimensions), CANCELLED
 inline std::vector<kernels::FiniteRange> scan_ranges(const sdk::TensorView& x, const Slots& slots,
                                                      const sdk::Call& call) {
-  if (x.ndim() > kMaxDims)
-    throw sdk::Error(DETENT_E_UNSUPPORTED, "observers take at most " + std::to_string(kMaxDims) +
-                                               " dimensions, not " + std::to_string(x.ndim()));
+  require_dimensions(x);
   std::int64_t n_partials = 0;
   const std::vector<ScanTask> tasks = cut_into_tasks(slots, &n_partials);
   std::vector<kernels::FiniteRange> partials(static_cast<std::size_t>(n_partials));
@@ -92,10 +120,7 @@ inline std::vector<kernels::FiniteRange> scan_ranges(const sdk::TensorView& x, c
           });
     });
   });
-  if (!known)
-    throw sdk::Error(DETENT_E_UNSUPPORTED,
-                     "observers take f32, f64, f16, bf16 and integers of 8 to 64 bits, not dtype " +
-                         std::to_string(x.dtype()));
+  if (!known) throw_unknown_element_type(x.dtype());
   if (call.cancelled()) throw sdk::Error(DETENT_E_CANCELLED, "");
 
   std::vector<kernels::FiniteRange> ranges(static_cast<std::size_t>(slots.count()));

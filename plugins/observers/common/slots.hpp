@@ -76,6 +76,15 @@ class Slots {
     return element / row_ * runs_ % count_ + element % row_ / run_;
   }
 
+  std::int64_t length_of(std::int64_t slot) const noexcept {
+    if (shape_.size() != 2) return elements_ / count_;
+    return std::min(run_, row_ - slot % runs_ * run_);
+  }
+  // The place in the tensor of the slot's k-th element; up to the end of its run the next follow.
+  std::int64_t element_of(std::int64_t slot, std::int64_t k) const noexcept {
+    return slot / runs_ * row_ + slot % runs_ * run_ + k / run_ * row_ + k % run_;
+  }
+
   // f(slot, first, n) for each run in the elements [begin, end), in order; the first and the last
   // run may be cut by the ends.
   template <class F>
