@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The defaults that users rely on: a golden file of all of them, and those of the Python project
+// The defaults that users rely on: a golden file of them, and those of the Python project
 // that the program takes over, by value.
 #include "support/catch.hpp"
 #include "support/json_at.hpp"
@@ -8,7 +8,7 @@
 namespace detent::test {
 namespace {
 
-// Names every built-in plugin and gives no parameter.
+// Names the plugins that serve what the Python project promises, and gives no parameter.
 constexpr const char* kPipeline = R"({
   "model": {"path": "model.pt"},
   "calibration": {"data": "calibration.safetensors"},
