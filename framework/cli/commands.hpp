@@ -11,6 +11,8 @@
 
 namespace detent::cli {
 
+enum class ProgressAs { bar, json, none };
+
 struct Globals {
   bool json = false;
   bool quiet = false;
@@ -25,6 +27,7 @@ struct PipelineOptions {  // run, plan, observe, config check
   bool overwrite = false;
   bool strict = false;
   bool trust_model = false;
+  ProgressAs progress = ProgressAs::bar;
   std::vector<std::filesystem::path> states;  // run: to read; observe: the folder to write to
   std::string shard;                          // observe: "1/2"
 };

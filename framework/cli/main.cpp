@@ -13,7 +13,7 @@ namespace {
 // Also when the command line itself is wrong.
 bool wants_json(int argc, char** argv) {
   for (int i = 1; i < argc; ++i)
-    if (std::strcmp(argv[i], "--json") == 0) return true;
+    if (std::strcmp(argv[i], "--json") == 0 || std::strcmp(argv[i], "-J") == 0) return true;
   return false;
 }
 

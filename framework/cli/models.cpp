@@ -44,6 +44,13 @@ std::string db_text(double db) {
   return std::isinf(db) ? (db > 0 ? "exact" : "-inf") : fmt::format("{:.2f}", db);
 }
 
+std::string sqnr_summary(const Comparison& c) {
+  if (c.tensors.empty()) return "no tensor is in both";
+  if (std::isinf(c.sqnr_db_mean)) return "no tensor differs";
+  return fmt::format("SQNR mean {} dB, lowest {} dB", db_text(c.sqnr_db_mean),
+                     db_text(c.sqnr_db_min));
+}
+
 }  // namespace
 
 int inspect(const Globals& globals, const std::filesystem::path& path) {
@@ -132,9 +139,8 @@ int compare(const Globals& globals, const std::filesystem::path& original,
     print_text(fmt::format("only in the original: {}\n", printable(name)));
   for (const std::string& name : c.only_after)
     print_text(fmt::format("only in the quantized: {}\n", printable(name)));
-  print_text(fmt::format("\ntotal {} -> {} ({:.2f}x), SQNR mean {} dB, lowest {} dB\n",
-                         human_bytes(c.bytes_before), human_bytes(c.bytes_after), c.ratio(),
-                         db_text(c.sqnr_db_mean), db_text(c.sqnr_db_min)));
+  print_text(fmt::format("\ntotal {} -> {} ({:.2f}x), {}\n", human_bytes(c.bytes_before),
+                         human_bytes(c.bytes_after), c.ratio(), sqnr_summary(c)));
   return 0;
 }
 

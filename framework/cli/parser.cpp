@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <functional>
+#include <map>
 
 #include <CLI/CLI.hpp>
 
@@ -19,9 +20,9 @@ class Parser {
  public:
   Parser() {
     app_.require_subcommand(1);
-    app_.set_version_flag("--version", fmt::format("detent {}", kVersion));
+    app_.set_version_flag("-V,--version", fmt::format("detent {}", kVersion));
     app_.fallthrough();
-    app_.add_flag("--json", globals_.json, "Print one JSON document to stdout and nothing else");
+    app_.add_flag("-J,--json", globals_.json, "Print one JSON document to stdout and nothing else");
     app_.add_flag("-q,--quiet", globals_.quiet, "Print nothing but errors and what was asked for");
     app_.add_flag("-v,--verbose", globals_.verbose, "Print more");
     app_.add_option("-P,--plugin-path", globals_.plugin_path, "Look for plugins in this folder too")
@@ -70,7 +71,7 @@ class Parser {
         ->type_name("POINTER=VALUE")
         ->expected(1)
         ->take_all();
-    sub->add_flag("--strict", pipeline_.strict, "Treat warnings as errors");
+    sub->add_flag("-S,--strict", pipeline_.strict, "Treat warnings as errors");
   }
 
   void add_pipeline_commands() {
@@ -78,7 +79,7 @@ class Parser {
                             [this] { return cli::run(globals_, pipeline_); });
     add_pipeline_options(sub);
     sub->add_option("-j,--threads", pipeline_.threads, "Threads to use; 0: all")->type_name("N");
-    sub->add_flag("--overwrite", pipeline_.overwrite, "Replace outputs that exist");
+    sub->add_flag("-f,--overwrite", pipeline_.overwrite, "Replace outputs that exist");
     sub->add_option("--state", pipeline_.states,
                     "Use the states that observe wrote instead of calibration data; several are "
                     "merged")
@@ -87,6 +88,7 @@ class Parser {
         ->expected(1)
         ->take_all();
     add_trust(sub);
+    add_progress(sub);
     sub = command(app_, "plan", "Show what run would do, without reading weights",
                   [this] { return cli::plan(globals_, pipeline_); });
     add_pipeline_options(sub);
@@ -104,6 +106,15 @@ class Parser {
     sub->add_flag("--trust-model", pipeline_.trust_model, "Run the model's code without a sandbox");
   }
 
+  void add_progress(CLI::App* sub) {
+    const std::map<std::string, ProgressAs> ways = {
+        {"bar", ProgressAs::bar}, {"json", ProgressAs::json}, {"none", ProgressAs::none}};
+    sub->add_option("-g,--progress", pipeline_.progress,
+                    "bar (on a terminal), json (one document a line on stderr) or none")
+        ->transform(CLI::CheckedTransformer(ways))
+        ->option_text("bar|json|none");
+  }
+
   void add_observe() {
     CLI::App* sub = command(app_, "observe",
                             "Calibrate alone: run the model on the data, keep what observers saw",
@@ -116,8 +127,9 @@ class Parser {
     sub->add_option("--shard", pipeline_.shard, "Part i of n of the data only: 1/2")
         ->type_name("I/N");
     sub->add_option("-j,--threads", pipeline_.threads, "Threads to use; 0: all")->type_name("N");
-    sub->add_flag("--overwrite", pipeline_.overwrite, "Replace states that exist");
+    sub->add_flag("-f,--overwrite", pipeline_.overwrite, "Replace states that exist");
     add_trust(sub);
+    add_progress(sub);
   }
 
   void add_plugin_commands() {
@@ -161,7 +173,7 @@ class Parser {
     });
     sub->add_option("quantized", first_)->required();
     sub->add_option("out", second_)->required();
-    sub->add_flag("--overwrite", pipeline_.overwrite, "Replace the output if it exists");
+    sub->add_flag("-f,--overwrite", pipeline_.overwrite, "Replace the output if it exists");
     sub = command(app_, "verify", "Check a quantized file against its own record of itself",
                   [this] { return cli::verify(globals_, first_); });
     sub->add_option("quantized", first_)->required();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <charconv>
+#include <cstdio>
 #include <fmt/format.h>
 #include <memory>
 
@@ -63,6 +64,29 @@ Shard parse_shard(const std::string& text) {
   return shard;
 }
 
+class ProgressOutput {
+ public:
+  ProgressOutput(const Globals& globals, const PipelineOptions& options)
+      : bar_(options.progress == ProgressAs::bar && !globals.quiet && !globals.json),
+        events_(options.progress == ProgressAs::json) {}
+
+  void update(const RunProgress& p) {
+    const bool samples = p.stage == "calibrate" || p.stage == "evaluate";
+    const Unit unit = samples ? Unit::samples : Unit::bytes;
+    if (events_) {
+      const std::string line = progress_event(p.stage, p.item, p.done, p.total, unit);
+      std::fwrite(line.data(), 1, line.size(), stderr);
+    } else {
+      bar_.update(p.stage, p.done, p.total, unit);
+    }
+  }
+  void clear() { bar_.clear(); }
+
+ private:
+  ProgressBar bar_;
+  bool events_;
+};
+
 }  // namespace
 
 Registry installed_plugins(const Globals& globals) {
@@ -99,7 +123,7 @@ int run(const Globals& globals, const PipelineOptions& options) {
   const Pipeline pipeline = load_pipeline(globals, options);
   const auto model = open_model(pipeline.config.model_path, pipeline.config.model_options);
   const auto program = open_program(*model, pipeline.config, options);
-  ProgressBar bar(!globals.quiet && !globals.json);
+  ProgressOutput progress(globals, options);
   const RunFacts facts = run_pipeline(
       pipeline.config, *model,
       {.overwrite = options.overwrite ? Overwrite::replace : Overwrite::refuse,
@@ -108,12 +132,8 @@ int run(const Globals& globals, const PipelineOptions& options) {
        .open_program =
            [&](const Model& artifact) { return open_program(artifact, pipeline.config, options); },
        .states = options.states,
-       .progress =
-           [&](const std::string& stage, std::uint64_t done, std::uint64_t total) {
-             bar.update(stage, done, total,
-                        stage == "calibrate" || stage == "evaluate" ? Unit::samples : Unit::bytes);
-           }});
-  bar.clear();
+       .progress = [&](const RunProgress& p) { progress.update(p); }});
+  progress.clear();
   print_warnings(facts.warnings, globals);
   if (globals.json) {
     print_json(report_to_json(facts));
@@ -131,7 +151,7 @@ int observe(const Globals& globals, const PipelineOptions& options) {
   const Pipeline pipeline = load_pipeline(globals, options);
   const auto model = open_model(pipeline.config.model_path, pipeline.config.model_options);
   const auto program = open_program(*model, pipeline.config, options);
-  ProgressBar bar(!globals.quiet && !globals.json);
+  ProgressOutput progress(globals, options);
   const ObserveFacts facts =
       observe_pipeline(pipeline.config, *model,
                        {.folder = options.states.front(),
@@ -140,9 +160,9 @@ int observe(const Globals& globals, const PipelineOptions& options) {
                         .strict = options.strict,
                         .program = program.get(),
                         .progress = [&](std::uint64_t done, std::uint64_t total) {
-                          bar.update("calibrate", done, total, Unit::samples);
+                          progress.update({"calibrate", "", done, total});
                         }});
-  bar.clear();
+  progress.clear();
   print_warnings(facts.warnings, globals);
   if (globals.json) {
     json::Array warnings;

@@ -9,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "cli/output.hpp"
+#include "json/value.hpp"
 
 namespace detent::cli {
 namespace {
@@ -52,6 +53,16 @@ void ProgressBar::clear() {
   if (!drawn_) return;
   std::fputs("\r\033[K", stderr);
   drawn_ = false;
+}
+
+std::string progress_event(const std::string& stage, const std::string& item, std::uint64_t done,
+                           std::uint64_t total, Unit unit) {
+  json::Object event{{"event", "progress"}, {"stage", stage}};
+  if (!item.empty()) event.set("item", item);
+  event.set("done", done);
+  event.set("total", total);
+  event.set("unit", unit == Unit::samples ? "samples" : "bytes");
+  return json::dump(event) + "\n";
 }
 
 std::string progress_line(const std::string& stage, std::uint64_t done, std::uint64_t total,

@@ -13,6 +13,11 @@ enum class Unit { bytes, samples };
 std::string progress_line(const std::string& stage, std::uint64_t done, std::uint64_t total,
                           Unit unit, double seconds, std::size_t width);
 
+// One JSON document on one line, for programs: {"event": "progress", "stage", "item", "done",
+// "total", "unit"}; "item" is the tensor whose turn it is, and left out where there is none.
+std::string progress_event(const std::string& stage, const std::string& item, std::uint64_t done,
+                           std::uint64_t total, Unit unit);
+
 class ProgressBar {
  public:
   // Silent unless stderr is a terminal that may have bars.

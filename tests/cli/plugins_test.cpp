@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <random>
+
 #include "support/catch.hpp"
 #include "support/json_at.hpp"
 #include "support/program.hpp"
@@ -96,6 +100,41 @@ TEST_CASE("plugins try measures a quantizer", "[cli][plugins]") {
   CHECK(json::dump(at(r, "/tensors/0/scale_shape")) == "[5,2]");
   CHECK(number(r, "/tensors/0/bytes") == 5 * 4 + 5 * 2 * 4);
   CHECK(number(r, "/tensors/0/sqnr_db") > 15);
+}
+
+TEST_CASE("a histogram of normal data about 2 keeps 50 dB", "[cli][plugins]") {
+  // Sums of twelve uniform numbers: normal, with mean 2 and deviation 0.5.
+  std::mt19937 random(1);  // the same numbers everywhere
+  const auto normal = [&] {
+    double sum = -6;
+    for (int i = 0; i < 12; ++i) sum += static_cast<double>(random()) / 4294967296.0;
+    return static_cast<float>(2 + 0.5 * sum);
+  };
+  std::vector<float> values(2000);
+  for (float& v : values) v = normal();
+  const TempFolder folder;
+  write_safetensors(folder / "data.safetensors",
+                    {f32("a", {1000}, {values.begin(), values.begin() + 1000}),
+                     f32("b", {1000}, {values.begin() + 1000, values.end()})});
+  for (const char* params : {"{}", R"({"method": "mse"})"}) {
+    const json::Value said =
+        json::parse(run_detent({"plugins", "try", "histogram", "--json", "-d",
+                                (folder / "data.safetensors").string(), "-p", params})
+                        .out);
+    CHECK(number(said, "/observed") == 2000);
+    const double scale = number(said, "/scale/0");
+    const double zero_point = number(said, "/zero_point/0");
+    double signal = 0;
+    double noise = 0;
+    for (const float x : values) {
+      const double code = std::clamp(std::nearbyint(x / scale) + zero_point, -128.0, 127.0);
+      const double error = x - (code - zero_point) * scale;
+      signal += double{x} * x;
+      noise += error * error;
+    }
+    CAPTURE(params, scale, zero_point);
+    CHECK(10 * std::log10(signal / noise) > 50);
+  }
 }
 
 }  // namespace detent::test

@@ -44,7 +44,8 @@ RunResult run(const RunRequest& request) {
     options.strict = request.strict;
     options.program = program.get();
     options.open_program = open;
-    options.progress = request.progress;
+    if (request.progress)
+      options.progress = [&](const RunProgress& p) { request.progress(p.stage, p.done, p.total); };
     return result_of(run_pipeline(config, *model, options));
   });
 }

@@ -2,6 +2,7 @@
 // check_plugins: names to plugins, parameters against schemas, defaults into parameters.
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fmt/format.h>
 
 #include "base/text.hpp"
@@ -32,6 +33,24 @@ std::string installed(const Registry& registry, PluginKind kind) {
   return fmt::format("installed {}s: {}", to_string(kind), fmt::join(ids, ", "));
 }
 
+// ".safetensors" and whatever else a serializer says that it writes; empty: anything.
+std::vector<std::string> extensions_of(const Plugin& plugin) {
+  constexpr std::string_view kExtension = "extension:";
+  std::vector<std::string> extensions;
+  for (const std::string& capability : plugin.provides)
+    if (capability.starts_with(kExtension))
+      extensions.push_back(capability.substr(kExtension.size()));
+  return extensions;
+}
+
+bool writes(const Plugin& plugin, const std::filesystem::path& path) {
+  const std::vector<std::string> extensions = extensions_of(plugin);
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return extensions.empty() ||
+         std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+}
+
 class PluginChecker {
  public:
   PluginChecker(const Config& config, const Registry& registry)
@@ -50,6 +69,22 @@ class PluginChecker {
     if (mistakes.empty()) use.params = with_defaults(use.params, schema, role);
   }
 
+  // Readers go by the name, our own among them: a file that says another format is none.
+  void check_extension(const Output& output) {
+    const Plugin* plugin = output.serializer.plugin;
+    const std::filesystem::path& path = output.path;
+    const bool is_folder = path.filename().empty() || std::filesystem::is_directory(path);
+    if (plugin == nullptr || is_folder || writes(*plugin, path)) return;
+    const std::string extension = path.extension().string();
+    const std::string name = path.filename().string();
+    problems_.add(output.pointer + "/path", output.position,
+                  extension.empty()
+                      ? fmt::format("{} has no file extension", quote_abridged(name))
+                      : fmt::format("unsupported file extension {} for serializer \"{}\"",
+                                    quote_abridged(extension), plugin->id),
+                  extension_hint(*plugin, path));
+  }
+
   void throw_if_any() { problems_.throw_if_any(code_); }
 
  private:
@@ -64,6 +99,21 @@ class PluginChecker {
       if (!unknown || !add_wrong_kind(use, kind)) add_all(e, use);
       return nullptr;
     }
+  }
+
+  std::string extension_hint(const Plugin& plugin, const std::filesystem::path& path) const {
+    std::vector<std::string> others;
+    for (const Plugin& other : registry_.plugins()) {
+      const bool fits = other.kind == PluginKind::serializer && other.shadowed_by.empty() &&
+                        !extensions_of(other).empty() && writes(other, path);
+      if (fits) others.push_back(fmt::format("\"{}\"", other.id));
+    }
+    std::sort(others.begin(), others.end());
+    std::string hint = fmt::format("it writes {}", join_or(extensions_of(plugin)));
+    if (!others.empty())
+      hint +=
+          fmt::format("; {} files are written by {}", path.extension().string(), join_or(others));
+    return hint;
   }
 
   // The name of a plugin of another kind is in the wrong place rather than unknown.
@@ -105,6 +155,7 @@ class PluginChecker {
 void check_plugins(Config& config, const Registry& registry) {
   PluginChecker checker(config, registry);
   for (auto& named : plugin_uses(config)) checker.check(*named.use, named.kind, named.role);
+  for (const Output& output : config.outputs) checker.check_extension(output);
   checker.throw_if_any();
 }
 

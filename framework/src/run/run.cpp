@@ -132,8 +132,8 @@ class Run {
     std::uint64_t done = 0;
     for (const TensorPlan& t : facts_.plan.tensors) {
       check_cancelled();
-      progress("quantize", done, facts_.plan.bytes_before);
       const TensorInfo& info = model_.tensors()[t.tensor];
+      progress("quantize", done, facts_.plan.bytes_before, info.name);
       const auto tensor = std::make_unique<HostTensor>(info.name, info.dtype, info.shape);
       model_.read(info, tensor->bytes());
       if (t.quantize) {
@@ -250,8 +250,9 @@ class Run {
     if (report_) report_->commit();
   }
 
-  void progress(const char* stage, std::uint64_t done, std::uint64_t total) const {
-    if (options_.progress) options_.progress(stage, done, total);
+  void progress(const char* stage, std::uint64_t done, std::uint64_t total,
+                const std::string& item = {}) const {
+    if (options_.progress) options_.progress({stage, item, done, total});
   }
 
   const Config& config_;

@@ -54,6 +54,14 @@ struct RunFacts {
   unsigned threads = 1;
 };
 
+// How far a stage is. Every tensor is told of when its turn comes, every batch when it is done.
+struct RunProgress {
+  std::string stage;    // "calibrate", "quantize", "evaluate"
+  std::string item;     // the tensor whose turn it is; empty for batches and at the end
+  std::uint64_t done;   // in bytes of tensors, or samples where batches are run
+  std::uint64_t total;  // likewise
+};
+
 struct RunOptions {
   Overwrite overwrite = Overwrite::refuse;
   bool strict = false;         // warnings are errors
@@ -62,7 +70,7 @@ struct RunOptions {
   std::function<std::unique_ptr<Program>(const Model&)> open_program = {};
   // Folders (or files) of observers' states, which are used instead of calibration data.
   std::vector<std::filesystem::path> states = {};
-  std::function<void(const std::string& stage, std::uint64_t done, std::uint64_t total)> progress;
+  std::function<void(const RunProgress&)> progress = {};
 };
 
 // A run that fails leaves its targets, and everything beside them, as they were.

@@ -42,7 +42,7 @@ class StateDict final : public serializers::SingleFile<Archive> {
       "weights stay shared";
   static constexpr const char* aliases[] = {"pt", "pth", "torch_state_dict", nullptr};
   static constexpr const char* provides[] = {"format:state_dict", "extension:.pt", "extension:.pth",
-                                             nullptr};
+                                             "extension:.bin", nullptr};
 
   explicit StateDict(const sdk::Config&) {}
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files through the API: run, open_artifact, and their agreement with quantize.
+#include <cstdio>
+#include <fcntl.h>
 #include <fstream>
+#include <unistd.h>
 
 #include "support/catch.hpp"
 #include "support/program.hpp"
@@ -110,6 +113,29 @@ TEST_CASE("further names of a shared weight find it") {
   REQUIRE(floats.contains("lm_head.weight"));
   CHECK(floats.at("lm_head.weight").name == "lm_head.weight");
   CHECK(text_of(floats.at("lm_head.weight").bytes) == text_of(floats.at("embed.weight").bytes));
+}
+
+TEST_CASE("the library prints nothing, whatever comes of a run") {
+  const TempFolder streams;
+  int kept[2];
+  std::fflush(nullptr);
+  for (const int fd : {1, 2}) {
+    kept[fd - 1] = ::dup(fd);
+    const int file = ::open((streams / std::to_string(fd)).c_str(), O_WRONLY | O_CREAT, 0600);
+    ::dup2(file, fd);
+    ::close(file);
+  }
+  const Job job("safetensors", "out.safetensors");
+  run(job.request);
+  const ErrorCode refused = code_of([&] { run(job.request); });
+  std::fflush(nullptr);
+  for (const int fd : {1, 2}) {
+    ::dup2(kept[fd - 1], fd);
+    ::close(kept[fd - 1]);
+  }
+  CHECK(refused == ErrorCode::io);
+  CHECK(read_file(streams / "1").empty());
+  CHECK(read_file(streams / "2").empty());
 }
 
 TEST_CASE("a run tells of its stages and gives the report as JSON text") {
