@@ -75,6 +75,25 @@ TEST_CASE("plugins try feeds an observer in name order and prints what it says",
   CHECK(number(json::parse(symmetric.out), "/zero_point/0") == 0);
 }
 
+TEST_CASE("plugins try follows the rules of other software", "[cli][plugins]") {
+  const TempFolder folder;
+  write_safetensors(folder / "x.safetensors", {f32("batch_000", {2}, {-1, 4})});
+  const std::string data = (folder / "x.safetensors").string();
+  const auto scale = [&](const char* target) {
+    const Outcome r =
+        run_detent({"plugins", "try", "minmax", "--data", data, "--json", "--target", target});
+    return number(json::parse(r.out), "/scale/0");
+  };
+  CHECK(scale(R"({"symmetric": true, "qmin": -128, "rules": ["half_range"]})") ==
+        static_cast<double>(4.0F / 127.5F));
+  CHECK(scale(R"({"symmetric": true, "min_scale": 0.5})") == 0.5);
+  CHECK(scale(R"({"symmetric": true, "min_scale": 0.5, "rules": ["floor_zero_only"]})") ==
+        static_cast<double>(4.0F / 127.0F));
+  for (const char* wrong : {R"({"rules": ["halfrange"]})", R"({"min_scale": 1e-40})"})
+    CHECK(run_detent({"plugins", "try", "minmax", "--data", data, "--target", wrong}).exit_code ==
+          2);
+}
+
 TEST_CASE("plugins try checks parameters and data", "[cli][plugins]") {
   const TempFolder folder;
   write_safetensors(folder / "empty.safetensors", {f32("batch_000", {0}, {})});

@@ -147,6 +147,29 @@ TEST_CASE("mse is never worse than plain rounding, and hardly worse than a searc
   }
 }
 
+TEST_CASE("clip searches follow the rule of the target", "[plugins][observers][clip]") {
+  std::vector<float> x = heavy_tailed(4096, 3);
+  x[17] = 60;
+  detent_qspec spec = qspec(-8, 7, true);
+  const auto range_max = [&](const char* id) {
+    Observer observer(plugin(id), {}, spec);
+    observer.observe(Tensor::of(Shape{4096}, x));
+    return observer.qparams().values<double>("range_max").at(0);
+  };
+  for (const char* id : {"mse", "imatrix"}) {
+    spec.min_scale = 0;
+    CHECK(range_max(id) < 60);
+    spec.min_scale = 100;  // every candidate has this scale: clipping gains nothing
+    CHECK(range_max(id) == 60);
+    Observer observer(plugin(id), {}, spec);
+    observer.observe(Tensor::of(Shape{4096}, x));
+    detent_qspec other = spec;
+    other.affine_rules = DETENT_AFFINE_HALF_RANGE;
+    Results out;
+    CHECK(observer.try_qparams(other, out) == DETENT_E_INVALID_ARG);
+  }
+}
+
 TEST_CASE("imatrix moves both ends, and gains by it", "[plugins][observers][clip]") {
   int better = 0;
   for (unsigned seed = 1; seed <= 20; ++seed) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 
 #include "support/catch.hpp"
@@ -167,6 +168,35 @@ TEST_CASE("A simulation has other weights and quantized activations") {
   }
   CHECK(errors.at("fc2.weight").signal == Approx(signal));
   CHECK(errors.at("fc2.weight").noise == Approx(noise));
+}
+
+TEST_CASE("Dynamic parameters follow the rule of their target") {
+  const auto program = test::open_model_file("mlp.pt");
+  ActivationParams params;
+  params.dynamic = true;
+  params.target.spec.granularity = DETENT_PER_TENSOR;
+  params.target.spec.symmetric = 1;
+  params.target.spec.qmin = -128;
+  params.target.spec.qmax = 127;
+  const auto x = tensor<float>({2, 4}, kX);  // of -2 to 3
+  const NamedTensor input = named("x", x);
+  const auto check = [&](float scale) {
+    const SimulatedWeight one{"fc1.weight", nullptr, params, std::nullopt};
+    program->simulate({&one, 1});
+    std::vector<float> values = kX;
+    for (float& v : values) v = std::clamp(std::nearbyint(v / scale), -128.0F, 127.0F) * scale;
+    const auto expected = second_layer(relu(first_layer(values)));
+    const auto got = floats(*program->run_simulated({&input, 1})[0]);
+    for (std::size_t i = 0; i < got.size(); ++i)
+      CHECK(got[i] == Approx(expected[i]).epsilon(1e-5).margin(1e-5));
+  };
+  check(3.0F / 127);
+  params.target.spec.affine_rules = DETENT_AFFINE_HALF_RANGE;
+  check(3.0F / 127.5F);
+  params.target.spec.min_scale = 1.5;
+  check(1.5F);
+  params.target.spec.affine_rules |= DETENT_AFFINE_FLOOR_ZERO_ONLY;
+  check(3.0F / 127.5F);
 }
 
 TEST_CASE("Dynamic parameters follow the data of each run") {

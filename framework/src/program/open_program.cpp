@@ -30,7 +30,9 @@ json::Value to_json(const ActivationParams& p) {
       {"axis", q.granularity == DETENT_PER_CHANNEL ? std::int64_t{q.axis} : std::int64_t{-1}},
       {"qmin", q.qmin},
       {"qmax", q.qmax},
-      {"symmetric_zero", q.qdtype == DETENT_U8 ? 128 : 0}};
+      {"symmetric_zero", q.qdtype == DETENT_U8 ? 128 : 0},
+      {"min_scale", q.min_scale},
+      {"rules", q.affine_rules}};
 }
 
 class TorchProgram final : public Program {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "torch/activation.hpp"
 
+#include <detent/abi.h>
 #include <limits>
 
 namespace detent::torch_worker {
@@ -31,22 +32,41 @@ std::pair<at::Tensor, at::Tensor> range_of(const at::Tensor& x, std::int64_t axi
   return {low.clamp_max(0), high.clamp_min(0)};
 }
 
-// As docs/numerics.md has it: float64, a zero range or one too small for a float gives scale 1.
+bool has(const Quantization& q, std::uint64_t rule) { return (q.rules & rule) != 0; }
+
+at::Tensor scale_of(const at::Tensor& low, const at::Tensor& high, const Quantization& q) {
+  const auto levels = static_cast<double>(q.qmax - q.qmin);
+  if (q.symmetric) {
+    const bool half = has(q, DETENT_AFFINE_HALF_RANGE);
+    const double divisor = half ? levels / 2 : static_cast<double>(q.qmax - q.symmetric_zero);
+    return at::maximum(-low, high) / divisor;
+  }
+  const at::Tensor scale = (high - low) / levels;
+  return at::where(at::isfinite(scale), scale, high / levels - low / levels);
+}
+
+// As docs/numerics.md has it: float64, a zero range or one too small for a float gives scale 1;
+// unless the target has a rule of its own (detent/abi/base.h).
 void choose(const at::Tensor& x, Quantization& q) {
   auto [low, high] = range_of(x, q.axis);
-  low = low.to(at::kDouble);
-  high = high.to(at::kDouble);
-  const auto levels = static_cast<double>(q.qmax - q.qmin);
-  const auto above_zero = static_cast<double>(q.qmax - q.symmetric_zero);
-  at::Tensor scale = q.symmetric ? at::maximum(-low, high) / above_zero
-                                 : high / levels - low / levels;  // the difference may overflow
-  scale = at::where(scale < double{std::numeric_limits<float>::min()},
-                    at::ones({}, scale.options()), scale);
+  const auto arithmetic = has(q, DETENT_AFFINE_FLOAT32) ? at::kFloat : at::kDouble;
+  low = low.to(arithmetic);
+  high = high.to(arithmetic);
+  at::Tensor scale = scale_of(low, high, q);
+  if (!has(q, DETENT_AFFINE_FLOOR_ZERO_ONLY)) scale = scale.clamp_min(q.min_scale);
+  const at::Tensor is_zero = scale < double{std::numeric_limits<float>::min()};
+  scale = scale.masked_fill(is_zero, q.min_scale > 0 ? q.min_scale : 1.0);
   const auto lowest = static_cast<double>(q.qmin);
   const auto highest = static_cast<double>(q.qmax);
+  const at::Tensor steps = low / scale;
+  const at::Tensor zero =
+      has(q, DETENT_AFFINE_ROUND_LO_FIRST) ? lowest - at::round(steps) : at::round(lowest - steps);
   q.zero_point = q.symmetric ? at::full_like(scale, static_cast<double>(q.symmetric_zero))
-                             : at::round(lowest - low / scale).clamp(lowest, highest);
-  q.scale = scale.to(at::kFloat);
+                             : zero.masked_fill(is_zero, 0.0).clamp(lowest, highest);
+  // No code stands for more than the largest float32.
+  constexpr double kLargest = std::numeric_limits<float>::max() * (1 - 0x1p-23);
+  const at::Tensor farthest = at::maximum(highest - q.zero_point, q.zero_point - lowest);
+  q.scale = at::minimum(scale.to(at::kDouble), kLargest / farthest.to(at::kDouble)).to(at::kFloat);
   q.zero_point = q.zero_point.to(at::kFloat);
 }
 

@@ -13,6 +13,8 @@ struct Quantization {
   std::int64_t qmin = -128;
   std::int64_t qmax = 127;
   std::int64_t symmetric_zero = 0;  // the code of 0 where codes are unsigned
+  double min_scale = 0;             // dynamic: of detent_qspec, and
+  std::uint64_t rules = 0;          // the DETENT_AFFINE_ flags
   at::Tensor scale;                 // static: F32, [] or [channels]
   at::Tensor zero_point;            // static: F32, of scale's shape
 };

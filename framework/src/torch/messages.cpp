@@ -78,6 +78,10 @@ std::optional<Quantization> quantization_of(const wire::Message& message, const 
   q.qmin = wire::integer_of(*facts, "qmin");
   q.qmax = wire::integer_of(*facts, "qmax");
   q.symmetric_zero = wire::integer_of(*facts, "symmetric_zero");
+  q.rules = static_cast<std::uint64_t>(wire::integer_of(*facts, "rules"));
+  const json::Value* least = facts->find("min_scale");
+  if (least == nullptr || !least->to_double(&q.min_scale))
+    throw std::runtime_error("min_scale is missing");
   if (q.dynamic) return q;
   const HostTensor* scale = find(message, side + "_scale");
   const HostTensor* zero = find(message, side + "_zero_point");

@@ -40,6 +40,8 @@ std::string Rewrite::why_not_fast_int8(const detent_program_use& use, const Weig
     return "the fast 8-bit operator computes its input's parameters in each run";
   if (use.input->qspec->granularity != DETENT_PER_TENSOR)
     return "the fast 8-bit operator has one scale for its input";
+  if (use.input->qspec->affine_rules != 0 || use.input->qspec->min_scale != 0)
+    return "the fast 8-bit operator has a rule of its own for its input's scale";
   if (w.dtype != DETENT_F32) return "the fast 8-bit operator wants a float32 model";
   if (w.code_dtype != DETENT_I8 || w.zero_code != 0 || w.axis > 0)
     return "the fast 8-bit operator wants int8 codes, one scale or one for each row";

@@ -10,6 +10,8 @@ namespace detent::torchscript {
 // The dynamic scale is computed in float64 and rounded to float32; a range so small that the
 // scale would not be a normal float32 counts as zero: scale 1; one that is so large that a code
 // would stand for more than the largest float32 makes the scale smaller.
+// The functions ..._rule are for targets with rules of their own (DETENT_AFFINE_): least is
+// min_scale, divisor what the symmetric range is divided by.
 const Source kActivation{"activation", R"(
 def detent_along(p, x, axis: int):
     if axis < 0:
@@ -64,6 +66,46 @@ def detent_dynamic_symmetric(x, zero: int, axis: int, qmin: int, qmax: int):
     s = torch.div(torch.maximum(torch.neg(lo), hi), float(qmax - zero))
     s = s.masked_fill(torch.lt(s, 1.1754943508222875e-38), 1.0)
     s = s.clamp_max(3.4028230607371207e+38 / float(max(qmax - zero, zero - qmin)))
+    return detent_static(x, s.to(6), zero, axis, qmin, qmax)
+
+def detent_scale_rule(s, least: float, zero_only: bool):
+    if not zero_only:
+        s = s.clamp_min(least)
+    small = torch.lt(s, 1.1754943508222875e-38)
+    zero_scale = 1.0
+    if least > 0.0:
+        zero_scale = least
+    return s.masked_fill(small, zero_scale), small
+
+def detent_dynamic_rule(x, axis: int, qmin: int, qmax: int, least: float, zero_only: bool, lo_first: bool, single: bool):
+    if x.numel() == 0:
+        return x
+    lo, hi = detent_range(x, axis)
+    if single:
+        lo, hi = lo.to(6), hi.to(6)
+    d = float(qmax - qmin)
+    s = torch.div(hi - lo, d)
+    if not bool(torch.isfinite(s).all()):
+        s = torch.where(torch.isfinite(s), s, torch.div(hi, d) - torch.div(lo, d))
+    s, small = detent_scale_rule(s, least, zero_only)
+    z = torch.div(lo, s)
+    if lo_first:
+        z = qmin - torch.round(z)
+    else:
+        z = torch.round(qmin - z)
+    z = z.masked_fill(small, 0.0).clamp(qmin, qmax)
+    s = torch.minimum(s.to(7), torch.div(3.4028230607371207e+38, torch.maximum(qmax - z, z - qmin).to(7)))
+    return detent_static_zero(x, s.to(6), z, axis, qmin, qmax)
+
+def detent_dynamic_symmetric_rule(x, zero: int, axis: int, qmin: int, qmax: int, divisor: float, least: float, zero_only: bool, single: bool):
+    if x.numel() == 0:
+        return x
+    lo, hi = detent_range(x, axis)
+    s = torch.maximum(torch.neg(lo), hi)
+    if single:
+        s = s.to(6)
+    s, small = detent_scale_rule(torch.div(s, divisor), least, zero_only)
+    s = s.to(7).clamp_max(3.4028230607371207e+38 / float(max(qmax - zero, zero - qmin)))
     return detent_static(x, s.to(6), zero, axis, qmin, qmax)
 )"};
 

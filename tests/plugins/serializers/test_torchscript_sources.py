@@ -225,6 +225,60 @@ def dynamic_activations(f):
     assert y.dtype == torch.float16
 
 
+def parameters_by_rule(lo, hi, qmin, qmax, divisor, least, zero_only, lo_first, single):
+    """The DETENT_AFFINE_ flags, in numpy's float32 or float64. divisor: None when asymmetric."""
+    real = F32 if single else np.float64
+    lo, hi = real(min(0.0, float(lo))), real(max(0.0, float(hi)))
+    with np.errstate(over="ignore"):
+        if divisor is not None:
+            scale = max(-lo, hi) / real(divisor)
+        else:
+            steps = real(qmax - qmin)
+            scale = (hi - lo) / steps if np.isfinite(hi - lo) else hi / steps - lo / steps
+    if not zero_only:
+        scale = max(scale, real(least))
+    if scale < 1.1754943508222875e-38:
+        return F32(least or 1), 0 if divisor is None or qmin < 0 else 128
+    zero = 0 if qmin < 0 else 128
+    if divisor is None:
+        steps = lo / scale
+        zero = np.rint(real(qmin) - steps) if not lo_first else real(qmin) - np.rint(steps)
+        zero = int(np.clip(zero, qmin, qmax))
+    most = np.finfo(F32).max * (1 - 2.0 ** -23) / max(qmax - zero, zero - qmin)
+    return F32(min(float(scale), float(most))), zero
+
+
+def dynamic_rules(f):
+    data = [RANDOM.normal(0, 3, s).astype(F32) for s in ((6,), (4, 13), (2, 3, 5))]
+    data += [np.zeros((3, 4), F32), np.full((2, 2), 1e-44, F32), np.full((2, 2), -1e-9, F32), np.zeros((0, 4), F32),
+             np.array([[3.4028235e38, -3.4028235e38, 1.0]], F32), np.array([[-0.5, 253.5]], F32), np.array([[np.inf, 1.0, -2.0]], F32)]
+    rules = itertools.product((0.0, 2.0 ** -23), (False, True), (False, True), (False, True))
+    for (least, zero_only, flag, single), x, (qmin, qmax) in itertools.product(
+            list(rules), data, ((-128, 127), (0, 255), (-127, 127))):
+        for axis, symmetric in itertools.product((None, *range(x.ndim)), (False, True)):
+            along = -1 if axis is None else axis
+            middle = 0 if qmin < 0 else 128
+            divisor = None
+            if symmetric:
+                divisor = (qmax - qmin) / 2 if flag else float(qmax - middle)
+                y = f.detent_dynamic_symmetric_rule(tensor(x), middle, along, qmin, qmax, divisor, least, zero_only,
+                                                    single)
+            else:
+                y = f.detent_dynamic_rule(tensor(x), along, qmin, qmax, least, zero_only, flag, single)
+            if x.size == 0:
+                same(y, x, "dynamic of nothing")
+                continue
+            rows = [x.reshape(-1)] if axis is None else np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
+            found = [parameters_by_rule(np.min(r[np.isfinite(r)], initial=0), np.max(r[np.isfinite(r)], initial=0),
+                                        qmin, qmax, divisor, least, zero_only, flag, single) for r in rows]
+            scale = np.array([s for s, _ in found], F32)
+            zero = np.array([z for _, z in found])
+            if axis is None:
+                scale, zero = scale[0], zero[0]
+            same(y, fake_quantized(x, scale, zero, axis, qmin, qmax),
+                 f"dynamic {x.shape} along {axis} {qmin}..{qmax}: {divisor} {least} {zero_only} {flag} {single}")
+
+
 def fast_int8(f):
     """Within what 7 bits of activation allow."""
     shapes = ((16, 32, (5,)), (7, 9, (2, 3)), (3, 4, ()), (8, 8, (0,)))
@@ -265,7 +319,7 @@ def main():
     out = subprocess.run([sys.argv[1]], capture_output=True, text=True, check=True).stdout
     texts = dict(part.split("\n", 1) for part in out.split("==== ")[1:])
     checks = {"affine": (affine_weights, affine_linear, affine_embedding), "cast": (casts,),
-              "int4": (int4_weights, int4_embedding), "activation": (static_activations, dynamic_activations),
+              "int4": (int4_weights, int4_embedding), "activation": (static_activations, dynamic_activations, dynamic_rules),
               "fast_int8": (fast_int8,), "fast_int4": (fast_int4,)}
     assert sorted(texts) == sorted(checks), sorted(texts)
     for name, text in texts.items():

@@ -209,6 +209,27 @@ TEST_CASE("activations are quantized where they enter and leave an operator", "[
               "result of use 1: detent_dynamic(-1, -128, 127)"});
 }
 
+TEST_CASE("dynamic activations follow the rule of their target, and no fast operator does",
+          "[torchscript]") {
+  Rewriting r("fast");
+  r.program.add_kept("a.weight", DETENT_F32, {4, 8});
+  r.add_int8("b.weight", {4, 8});
+  ProgramActivation symmetric{DETENT_ACTIVATION_DYNAMIC, kInput, false};
+  symmetric.qspec.symmetric = 1;
+  symmetric.qspec.affine_rules = DETENT_AFFINE_HALF_RANGE | DETENT_AFFINE_FLOOR_ZERO_ONLY;
+  symmetric.qspec.min_scale = 0.125;
+  ProgramActivation single = kDynamic;
+  single.qspec.affine_rules = DETENT_AFFINE_FLOAT32 | DETENT_AFFINE_ROUND_LO_FIRST;
+  r.program.add_use("conv2d", "a.weight", symmetric, kFloat);
+  r.program.add_use("linear", "b.weight", single, kFloat);
+  REQUIRE(r.use() == DETENT_OK);
+  CHECK(
+      r.did("operand 0 of use 0: detent_dynamic_symmetric_rule(0, -1, -128, 127, 127.500000, "
+            "0.125000, True, False)"));
+  CHECK(
+      r.did("operand 0 of use 1: detent_dynamic_rule(-1, -128, 127, 0.000000, False, True, True)"));
+}
+
 TEST_CASE("the fast form packs a weight once, when the archive is loaded", "[torchscript]") {
   Rewriting r("fast");
   r.add_int8("a.weight", {4, 8});

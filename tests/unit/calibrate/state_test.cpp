@@ -124,6 +124,10 @@ TEST_CASE("states of another model, observer, parameter or layer are refused wit
                  R"(it has observer "minmax", and this configuration "histogram")"));
   job.configure(R"({"observer": "minmax", "quantizer": "int8", "params": {"symmetric": true}})");
   CHECK(contains(refusal([&] { load(job, {state}); }, ErrorCode::config), "it has target"));
+  // The same codes, but another rule for the scales.
+  job.configure(
+      R"({"observer": "minmax", "quantizer": "int8", "params": {"convention": "torch_ao"}})");
+  CHECK(contains(refusal([&] { load(job, {state}); }, ErrorCode::config), "it has target"));
   job.configure(rule("minmax"), {{"/rules/0/match/name", R"(["fc2"])"}});
   CHECK(contains(refusal([&] { load(job, {state}); }, ErrorCode::config),
                  "it holds the states of 2 activations, and this configuration observes 1"));

@@ -45,6 +45,8 @@ struct AffineRule {
   bool float32 = false;          // every step, the zero point from the rounded scale
   bool floor_zero_only = false;  // min_scale is the scale of a zero range and nothing else
   double min_scale = 0;          // 0: none; otherwise a normal float32 that no scale is below
+
+  bool operator==(const AffineRule&) const = default;
 };
 
 // The smallest range that holds `range` and zero; [0, 0] for an empty one.
