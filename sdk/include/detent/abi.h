@@ -44,7 +44,8 @@ typedef struct detent_plugin {
    * case and without '_' and '-'. An id goes before every alias. */
   const char *const *aliases;
   /* NULL-terminated: "stat:minmax/1", "scheme:detent.affine/1"; "auto:KEY" makes an observer the one that
-   * the name "auto" stands for when the parameter KEY is given, "auto:" when none is. */
+   * the name "auto" stands for when the parameter KEY is given, "auto:" when none is. "range:minmax": after
+   * one batch an observer's range is that batch's own minimum and maximum. */
   const char *const *provides;
   const char *const *requires_; /* NULL-terminated: what must be provided by others in the pipeline */
   const void *vtbl;        /* detent_<kind>_vtbl */

@@ -49,7 +49,9 @@ typedef struct detent_plan_sink {
                              const char *message);
   /* What has to be known to read the codes back and does not depend on the data ("scheme",
    * "group_size", "packing"); value_json is one JSON value. It is stored in the artefact, and
-   * dequantize finds it in its source. "scheme" is needed: the id of the mapping. */
+   * dequantize finds it in its source. "scheme" is needed: the id of the mapping. "algorithm" is "rtn" when
+   * the codes are the values rounded to nearest with the observer's scales, or with those of the weight's own
+   * extremes; anything else, or nothing, claims more, and the host holds the plugin to it. */
   int32_t(DETENT_CALL *meta)(const struct detent_plan_sink *, const char *key,
                              const char *value_json);
 } detent_plan_sink;
