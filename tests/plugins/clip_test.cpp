@@ -147,6 +147,35 @@ TEST_CASE("mse is never worse than plain rounding, and hardly worse than a searc
   }
 }
 
+// max|x| / 7.5, as compressed-tensors has it: the search goes down from that scale.
+TEST_CASE("clip searches follow the target's rule for scales", "[plugins][observers][clip]") {
+  const std::vector<float> x = heavy_tailed(64, 9);
+  const std::vector<double> ones(x.size(), 1.0);
+  detent_qspec spec = qspec(-8, 7, true);
+  spec.affine_rules = DETENT_AFFINE_HALF_RANGE;
+  Observer observer(plugin("mse"), {}, spec);
+  observer.observe(Tensor::of({64}, x));
+  double most = 0;
+  for (const float v : x) most = std::max(most, std::fabs(double{v}));
+  float scale = 0;
+  double least = HUGE_VAL;
+  for (int i = 0; i < 80; ++i) {
+    const auto candidate = static_cast<float>(most * (1 - i / 100.0) / 7.5);
+    const double error = error_of(x, candidate, 0, 2.4, ones);
+    if (error < least) scale = candidate, least = error;
+  }
+  CHECK(mapped(observer).scale == scale);
+
+  spec.affine_rules = 0;
+  spec.min_scale = 1e6;  // every candidate's scale: nothing to gain
+  Observer floored(plugin("mse"), {}, spec);
+  floored.observe(Tensor::of({64}, x));
+  CHECK(mapped(floored).scale == 1e6F);
+  CHECK(floored.qparams().values<double>("range_max")[0] == most);
+  spec.affine_rules = DETENT_AFFINE_ALL + 1;
+  CHECK_THROWS_WITH(Observer(plugin("mse"), {}, spec), Catch::Contains("does not know"));
+}
+
 TEST_CASE("imatrix moves both ends, and gains by it", "[plugins][observers][clip]") {
   int better = 0;
   for (unsigned seed = 1; seed <= 20; ++seed) {

@@ -78,7 +78,7 @@ class ClipSearch {
   static constexpr double kWorthwhile = 1.0 - 1e-9;
 
   AffineParams params(const Range& range) const noexcept {
-    return choose_affine(range.lo, range.hi, target_.codes, target_.mapping);
+    return choose_affine(range.lo, range.hi, target_.codes, target_.mapping, target_.rule);
   }
 
   template <class MakeRange>
