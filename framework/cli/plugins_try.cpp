@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // plugins try: one observer or quantizer on the tensors of a file.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fmt/format.h>
 #include <limits>
@@ -97,33 +98,70 @@ std::int64_t counted(const TensorStore& counts, const char* name) {
   return values.empty() ? 0 : static_cast<std::int64_t>(values[0]);
 }
 
+// Statistics beyond ranges, counts and histograms: every tensor of them under its name.
+json::Object own_statistics(const Plugin& plugin, const Observer& observer) {
+  constexpr std::array<std::string_view, 3> kShown = {"stat:minmax/1", "stat:counts/1",
+                                                      "stat:histogram/1"};
+  json::Object facts;
+  for (const std::string& stat : plugin.provides) {
+    if (!observer.provides(stat) || !stat.starts_with("stat:") ||
+        std::find(kShown.begin(), kShown.end(), stat) != kShown.end())
+      continue;
+    TensorStore tensors;
+    observer.compute_stat(stat, tensors);
+    for (const auto& t : tensors.tensors()) {
+      const bool real = t->dtype() == DETENT_F32 || t->dtype() == DETENT_F64;
+      const std::vector<double> values = numbers(tensors, t->name().c_str());
+      facts.set(t->name(), real ? to_array(values) : integers(values));
+    }
+  }
+  return facts;
+}
+
+json::Object chosen_range(const TensorStore& qparams, const QuantTarget& target) {
+  const std::vector<double> scale = numbers(qparams, "scale");
+  std::vector<double> zero = numbers(qparams, "zero_point");
+  // Symmetric codes that cannot be negative have their zero in the middle.
+  const std::int64_t middle = target.spec.qmin >= 0 ? (target.spec.qmax + 1) / 2 : 0;
+  zero.resize(scale.size(), static_cast<double>(middle));
+  return {{"scale", to_array(scale)},
+          {"zero_point", integers(zero)},
+          {"range", ranges(qparams, target, scale, zero)}};
+}
+
+// What the observer says. One that only provides statistics refuses to choose a range: then its
+// reason stands in place of that.
 json::Object try_observer(const Plugin& plugin, const TryOptions& options, const Model& model,
                           ThreadPool& pool) {
   const QuantTarget target = parse_target(options.target);
   Observer observer(plugin, pool,
                     {.params = checked_params(plugin, options.params, ""),
                      .target = options.data.filename().string(),
-                     .role = DETENT_ROLE_ACTIVATION,
+                     .role = DETENT_ROLE_NONE,  // what the data are is nobody's business here
                      .qspec = &target});
   for (const TensorInfo* info : in_name_order(model))
     observer.observe(read_tensor(model, *info)->read_only());
-  TensorStore qparams;
-  observer.compute_qparams(target, qparams);
+  json::Object result;
+  const json::Object own = own_statistics(plugin, observer);
+  try {
+    TensorStore qparams;
+    observer.compute_qparams(target, qparams);
+    result = chosen_range(qparams, target);
+  } catch (const Error& refused) {
+    const bool shows_more = !own.empty() && options.html.empty();
+    if (refused.code() != ErrorCode::quantization || !shows_more) throw;
+    result.set("no_range", refused.problems().front().message);
+  }
   TensorStore stats;
   for (const char* stat : {"stat:minmax/1", "stat:counts/1", "stat:histogram/1"})
     if (observer.provides(stat)) observer.compute_stat(stat, stats);
-  const std::vector<double> scale = numbers(qparams, "scale");
-  std::vector<double> zero = numbers(qparams, "zero_point");
-  // Symmetric codes that cannot be negative have their zero in the middle.
-  const std::int64_t middle = target.spec.qmin >= 0 ? (target.spec.qmax + 1) / 2 : 0;
-  zero.resize(scale.size(), static_cast<double>(middle));
-  json::Object result{{"scale", to_array(scale)},
-                      {"zero_point", integers(zero)},
-                      {"min", to_array(numbers(stats, "min"))},
-                      {"max", to_array(numbers(stats, "max"))},
-                      {"observed", counted(stats, "observed")},
-                      {"non_finite", counted(stats, "non_finite")},
-                      {"range", ranges(qparams, target, scale, zero)}};
+  if (observer.provides("stat:minmax/1")) {
+    result.set("min", to_array(numbers(stats, "min")));
+    result.set("max", to_array(numbers(stats, "max")));
+  }
+  result.set("observed", counted(stats, "observed"));
+  result.set("non_finite", counted(stats, "non_finite"));
+  for (const json::Member& fact : own) result.set(fact.key, fact.value);
   if (!options.html.empty())
     write_observer_page(options.html, plugin.id, result, numbers(stats, "counts"),
                         numbers(stats, "origin"), numbers(stats, "width"));

@@ -24,11 +24,11 @@ std::string with(std::string bytes, std::size_t at, T value) {
   return bytes.replace(at, sizeof value, reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-// The per-tensor state: started, symmetric u32, qmin, qmax i32, ndim u32, finite, non_finite u64, n
-// u64, lo, hi f64, n u64, chosen lo, hi f64.
-constexpr std::size_t kStarted = 0, kSymmetric = 4, kQmin = 8, kNdim = 16, kFinite = 20,
-                      kNonFinite = 28, kCount = 36, kLo = 44, kHi = 52, kChosenCount = 60,
-                      kChosenLo = 68, kChosenHi = 76, kEnd = 84;
+// The per-tensor state: started, symmetric u32, qmin, qmax i32, rule u32, min_scale f64, ndim u32,
+// finite, non_finite u64, n u64, lo, hi f64, n u64, chosen lo, hi f64.
+constexpr std::size_t kStarted = 0, kSymmetric = 4, kQmin = 8, kRule = 16, kMinScale = 20,
+                      kNdim = 28, kFinite = 32, kNonFinite = 40, kCount = 48, kLo = 56, kHi = 64,
+                      kChosenCount = 72, kChosenLo = 80, kChosenHi = 88, kEnd = 96;
 
 void check_refused(Observer& observer, const std::string& bytes, const std::string& fresh) {
   CHECK(observer.try_load(bytes) == DETENT_E_BAD_STATE);
@@ -97,6 +97,9 @@ TEST_CASE("clip observers refuse forged states", "[plugins][observers][clip]") {
            with<std::uint32_t>(whole, kSymmetric, 1),
            with<std::int32_t>(whole, kQmin, -7),
            with<std::uint32_t>(whole, kNdim, 1),
+           with<std::uint32_t>(whole, kRule, 4),
+           with(whole, kMinScale, 1e-3),
+           with(whole, kMinScale, nan),
            with<std::uint64_t>(whole, kFinite, 0),
            with(whole, kFinite, ~std::uint64_t{0}),
            with(whole, kNonFinite, ~std::uint64_t{0}),
@@ -151,8 +154,13 @@ TEST_CASE("clip observers refuse another target than the one they searched for",
   Observer observer(plugin("mse"), {}, qspec(-8, 7));
   observer.observe(weight());
   Results out;
-  for (const detent_qspec& other : {qspec(-8, 7, true), qspec(-7, 7), qspec(-8, 8),
-                                    per_channel(qspec(-8, 7), 0), per_group(qspec(-8, 7), 2)})
+  detent_qspec float32 = qspec(-8, 7);
+  float32.affine_rules = DETENT_AFFINE_FLOAT32;
+  detent_qspec floored = qspec(-8, 7);
+  floored.min_scale = 1e-5;
+  for (const detent_qspec& other :
+       {qspec(-8, 7, true), qspec(-7, 7), qspec(-8, 8), per_channel(qspec(-8, 7), 0),
+        per_group(qspec(-8, 7), 2), float32, floored})
     CHECK(observer.try_qparams(other, out) == DETENT_E_INVALID_ARG);
 }
 

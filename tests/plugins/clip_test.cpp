@@ -147,27 +147,33 @@ TEST_CASE("mse is never worse than plain rounding, and hardly worse than a searc
   }
 }
 
-TEST_CASE("clip searches follow the rule of the target", "[plugins][observers][clip]") {
-  std::vector<float> x = heavy_tailed(4096, 3);
-  x[17] = 60;
+// max|x| / 7.5, as compressed-tensors has it: the search goes down from that scale.
+TEST_CASE("clip searches follow the target's rule for scales", "[plugins][observers][clip]") {
+  const std::vector<float> x = heavy_tailed(64, 9);
+  const std::vector<double> ones(x.size(), 1.0);
   detent_qspec spec = qspec(-8, 7, true);
-  const auto range_max = [&](const char* id) {
-    Observer observer(plugin(id), {}, spec);
-    observer.observe(Tensor::of(Shape{4096}, x));
-    return observer.qparams().values<double>("range_max").at(0);
-  };
-  for (const char* id : {"mse", "imatrix"}) {
-    spec.min_scale = 0;
-    CHECK(range_max(id) < 60);
-    spec.min_scale = 100;  // every candidate has this scale: clipping gains nothing
-    CHECK(range_max(id) == 60);
-    Observer observer(plugin(id), {}, spec);
-    observer.observe(Tensor::of(Shape{4096}, x));
-    detent_qspec other = spec;
-    other.affine_rules = DETENT_AFFINE_HALF_RANGE;
-    Results out;
-    CHECK(observer.try_qparams(other, out) == DETENT_E_INVALID_ARG);
+  spec.affine_rules = DETENT_AFFINE_HALF_RANGE;
+  Observer observer(plugin("mse"), {}, spec);
+  observer.observe(Tensor::of({64}, x));
+  double most = 0;
+  for (const float v : x) most = std::max(most, std::fabs(double{v}));
+  float scale = 0;
+  double least = HUGE_VAL;
+  for (int i = 0; i < 80; ++i) {
+    const auto candidate = static_cast<float>(most * (1 - i / 100.0) / 7.5);
+    const double error = error_of(x, candidate, 0, 2.4, ones);
+    if (error < least) scale = candidate, least = error;
   }
+  CHECK(mapped(observer).scale == scale);
+
+  spec.affine_rules = 0;
+  spec.min_scale = 1e6;  // every candidate's scale: nothing to gain
+  Observer floored(plugin("mse"), {}, spec);
+  floored.observe(Tensor::of({64}, x));
+  CHECK(mapped(floored).scale == 1e6F);
+  CHECK(floored.qparams().values<double>("range_max")[0] == most);
+  spec.affine_rules = DETENT_AFFINE_ALL + 1;
+  CHECK_THROWS_WITH(Observer(plugin("mse"), {}, spec), Catch::Contains("does not know"));
 }
 
 TEST_CASE("imatrix moves both ends, and gains by it", "[plugins][observers][clip]") {

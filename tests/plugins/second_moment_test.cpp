@@ -152,7 +152,7 @@ TEST_CASE("second_moment takes every element type and any strides",
     CHECK(state_of({Tensor::of<std::int8_t>({70, 400}, small)}, spec) ==
           state_of({Tensor::of<float>({70, 400}, same)}, spec));
   Observer observer = make(qspec());
-  CHECK(observer.try_observe(Tensor(DETENT_I64, {2}).view()) == DETENT_E_UNSUPPORTED);
+  CHECK(observer.try_observe(Tensor(DETENT_BOOL, {2}).view()) == DETENT_E_UNSUPPORTED);
 }
 
 TEST_CASE("second_moment chooses no range, and says who does", "[plugins][observers][moment]") {

@@ -18,7 +18,7 @@
 
 namespace detent {
 
-// Errors  INVALID_ARG: no target, or codes that no affine mapping has
+// Errors  INVALID_ARG (no target, or codes that no affine mapping has), UNSUPPORTED (unknown rules)
 inline kernels::SearchTarget read_search_target(const detent_qspec* target) {
   if (target == nullptr)
     throw sdk::Error(DETENT_E_INVALID_ARG, "a search for a range needs the target's codes");
@@ -88,14 +88,11 @@ class ClipObserver : public sdk::Observer {
 
   sdk::Status qparams(const detent_qspec& target, const sdk::Sink& out,
                       const sdk::Call&) const override {
-    const kernels::SearchTarget asked = read_search_target(&target);
-    if (read_grouping(&target) != grouping_ || asked.mapping != target_.mapping ||
-        asked.codes.min != target_.codes.min || asked.codes.max != target_.codes.max ||
-        asked.rule != target_.rule)
-      return {
-          DETENT_E_INVALID_ARG,
-          "the target has another granularity, other codes or another rule than the ranges were "
-          "searched for"};
+    if (read_grouping(&target) != grouping_ ||
+        SearchedFor(read_search_target(&target)) != SearchedFor(target_))
+      return {DETENT_E_INVALID_ARG,
+              "the target has another granularity, other codes or another rule than the ranges "
+              "were searched for"};
     return write_qparams(state_.chosen, state_.shape, target, out);
   }
 

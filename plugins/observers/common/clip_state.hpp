@@ -13,8 +13,30 @@
 
 namespace detent {
 
+// What the errors of a range depend on: another target would have another range. As bytes: u32
+// symmetric, i32 qmin, i32 qmax, u32 rule (its flags, in order), f64 min_scale
+struct SearchedFor {
+  SearchedFor() = default;
+  explicit SearchedFor(const kernels::SearchTarget& target)
+      : symmetric(target.mapping == kernels::Mapping::symmetric ? 1 : 0),
+        qmin(target.codes.min),
+        qmax(target.codes.max),
+        rule((target.rule.half_range ? 1U : 0U) | (target.rule.round_lo_first ? 2U : 0U) |
+             (target.rule.float32 ? 4U : 0U) | (target.rule.floor_zero_only ? 8U : 0U)),
+        min_scale(target.rule.min_scale) {}
+
+  friend bool operator==(const SearchedFor&, const SearchedFor&) = default;
+
+  std::uint32_t symmetric = 0;
+  std::int32_t qmin = 0;
+  std::int32_t qmax = 0;
+  std::uint32_t rule = 0;
+  double min_scale = 0;
+};
+static_assert(sizeof(SearchedFor) == 24);
+
 // Little-endian bytes, version 1:
-//   u32 started, u32 symmetric, i32 qmin, i32 qmax, u32 ndim, i64 shape[ndim], u64 finite,
+//   u32 started, SearchedFor, u32 ndim, i64 shape[ndim], u64 finite,
 //   u64 non_finite, u64 n, (f64 lo, f64 hi)[n] the values', u64 n, (f64 lo, f64 hi)[n] the chosen
 //   (empty slot: +inf, -inf in both)
 struct ClipState {
@@ -29,9 +51,7 @@ struct ClipState {
   void save(sdk::Writer& out, const kernels::SearchTarget& target) const {
     static_assert(std::endian::native == std::endian::little, "states are little-endian");
     out.pod(static_cast<std::uint32_t>(started));
-    out.pod(static_cast<std::uint32_t>(target.mapping == kernels::Mapping::symmetric));
-    out.pod(target.codes.min);
-    out.pod(target.codes.max);
+    out.pod(SearchedFor(target));
     out.pod(static_cast<std::uint32_t>(shape.size()));
     for (const std::int64_t extent : shape) out.pod(extent);
     out.pod(finite);
@@ -44,14 +64,10 @@ struct ClipState {
   const char* load(sdk::Reader& in, const kernels::SearchTarget& target,
                    std::uint32_t expected_ndim) {
     constexpr std::uint64_t kMaxSlots = std::uint64_t{1} << 40;
-    std::uint32_t has_started = 0, symmetric = 0, ndim = 0;
-    kernels::Codes codes{};
-    if (!in.pod(has_started) || !in.pod(symmetric) || !in.pod(codes.min) || !in.pod(codes.max) ||
-        !in.pod(ndim))
-      return "it is too short";
-    if (codes.min != target.codes.min || codes.max != target.codes.max ||
-        symmetric != static_cast<std::uint32_t>(target.mapping == kernels::Mapping::symmetric))
-      return "it was searched for other codes";
+    std::uint32_t has_started = 0, ndim = 0;
+    SearchedFor searched;
+    if (!in.pod(has_started) || !in.pod(searched) || !in.pod(ndim)) return "it is too short";
+    if (searched != SearchedFor(target)) return "it was searched for other codes or scales";
     if (has_started > 1 || ndim != (has_started != 0 ? expected_ndim : 0))
       return "another granularity";
     started = has_started != 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SquareSum: the sum of the squares of float32 values, exact; add_squares, mean_square.
 //
-//   run r is x[r * length] .. x[r * length + length - 1] and goes into out[r]      add_squares
-//   column c is x[c], x[columns + c], ... (rows of them) and goes into out[c]      add_square_columns
+//   add_squares         run r is x[r * length] .. x[r * length + length - 1], and goes into out[r]
+//   add_square_columns  column c is x[c], x[columns + c], ... (rows of them), and goes into out[c]
 //
 // A fixed-point number wide enough for 2^63 squares of any float32, from 2^-298 to 2^256, so the
 // result depends on nothing but the set of values: not on their order, and not on who adds which.
