@@ -39,10 +39,7 @@ typedef struct detent_plan_sink {
                                uint32_t bound);
   /* The tensor is kept as it is; reason is for people: "bias stays in floating point". */
   int32_t(DETENT_CALL *decline)(const struct detent_plan_sink *, const char *reason);
-  /* The host must collect this statistic ("stat:hessian/1") of "weight" (the rule's observer provides it) or, for
-   * a weight, of "input": what goes into the layer's operators while the model runs (any installed observer
-   * provides it). The tensors of the latter are called "input.<name>" in the source of quantize; they are
-   * missing for a weight whose inputs the host never sees, and a finding says so. */
+  /* The host must collect this statistic ("stat:hessian/1") of "weight" or "input"; see docs/sdk.md, quantize. */
   int32_t(DETENT_CALL *require_stat)(const struct detent_plan_sink *, const char *stat_id,
                                      const char *tensor);
   /* Scratch and kept bytes at most, for the scheduler. */
@@ -67,7 +64,7 @@ typedef struct detent_quantizer_vtbl {
    * DETENT_E_PARAMS when the parameters do not fit this tensor. */
   int32_t(DETENT_CALL *plan)(detent_quantizer *, const detent_call *, const detent_tensor_info *,
                              const detent_plan_sink *);
-  /* [instance] stats holds what plan required (see require_stat), plus the observer's "scale"/"zero_point" when there is an
+  /* [instance] stats holds what plan required, plus the observer's "scale"/"zero_point" when there is an
    * observer; never NULL, may be empty. Creates what plan declared: "qweight" (the codes) and, but for
    * plain casts, "scale". set_meta is for what was measured ("overflow_count") and goes into the report
    * only; data that dequantize needs are tensors. weight is finite: the host has looked. */
