@@ -74,4 +74,22 @@ TEST_CASE("states for a run that observes nothing are refused", "[cli][observe]"
   CHECK_FALSE(std::filesystem::exists(job.folder / "out"));
 }
 
+TEST_CASE("an observer that weighs weights by inputs needs a model that runs", "[cli][observe]") {
+  const Job job(R"("weight": {"observer": "a.weighing", "quantizer": "int8"})");
+  for (const char* command : {"plan", "run", "observe"}) {
+    CAPTURE(command);
+    std::vector<std::string> arguments{command, "--plugin-path",
+                                       DETENT_STATISTICS_PLUGINS "/statistics"};
+    if (std::string(command) == "observe") {
+      arguments.emplace_back("--state");
+      arguments.push_back(job.folder / "state");
+    }
+    const Outcome outcome = job.detent(arguments);
+    CHECK(outcome.exit_code == 2);
+    CHECK(contains(outcome.err, "observer \"a.weighing\" needs the statistic"));
+    CHECK(contains(outcome.err, "holds weights only"));
+    CHECK_FALSE(std::filesystem::exists(job.folder / "out"));
+  }
+}
+
 }  // namespace detent::test

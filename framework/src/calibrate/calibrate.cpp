@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibrate/calibrate.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
 #include <limits>
 
+#include "calibrate/statistics.hpp"
 #include <detent/sdk/tensor_view.hpp>
 
 namespace detent {
@@ -92,6 +94,13 @@ SiteResult conclude_site(const ActivationPlan& plan, const SiteObservation& seen
   return result;
 }
 
+// Whether an observer of the same activation says what is to be said of its values.
+bool is_observed(const Plan& plan, const StatisticPlan& statistic) {
+  return std::any_of(plan.activations.begin(), plan.activations.end(), [&](const auto& a) {
+    return !a.dynamic && a.weight == statistic.weight && a.side == Side::input;
+  });
+}
+
 class Warner {
  public:
   Warner(const Config& config, Calibration& calibration)
@@ -115,6 +124,15 @@ class Warner {
                        "[{:.6g}, {:.6g}]",
                        plan.site, *result.clipped_fraction * 100, what, result.range_min.front(),
                        result.range_max.front()));
+  }
+
+  void judge(const StatisticPlan& plan, const StatisticResult& result) {
+    if (result.non_finite == 0) return;
+    calibration_.warnings.push_back(
+        {"non_finite_activations",
+         fmt::format("\"{}\": {} of {} values of its input are NaN or infinite, and were left out",
+                     plan.site, result.non_finite, result.non_finite + result.observed),
+         {.layer = plan.layer, .plugin = plan.provider->plugin->id}});
   }
 
   void judge_samples() {
@@ -147,10 +165,16 @@ Calibration conclude(const Config& config, const Plan& plan, const Observations&
   }
   Warner warner(config, calibration);
   for (const SiteObservation& seen : observations.sites) {
-    const ActivationPlan& a = plan.activations[seen.activation];
-    SiteResult& result = calibration.sites[seen.activation];
-    result = conclude_site(a, seen);
-    warner.judge(a, result);
+    if (seen.statistic) {
+      const StatisticPlan& s = plan.statistics[seen.index];
+      calibration.statistics.push_back(conclude_statistic(s, seen));
+      if (!is_observed(plan, s)) warner.judge(s, calibration.statistics.back());
+    } else {
+      const ActivationPlan& a = plan.activations[seen.index];
+      SiteResult& result = calibration.sites[seen.index];
+      result = conclude_site(a, seen);
+      warner.judge(a, result);
+    }
   }
   if (!observations.sites.empty()) warner.judge_samples();
   return calibration;

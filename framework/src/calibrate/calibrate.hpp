@@ -28,8 +28,16 @@ struct SiteResult {
   std::optional<double> clipped_fraction;
 };
 
+// A statistic of the inputs of a weight's operators.
+struct StatisticResult {
+  std::shared_ptr<const TensorStore> values;  // as the observer gave them: "mean_square", ...
+  std::uint64_t observed = 0;                 // finite values
+  std::uint64_t non_finite = 0;
+};
+
 struct Calibration {
-  std::vector<SiteResult> sites;  // of Plan::activations, in its order
+  std::vector<SiteResult> sites;            // of Plan::activations, in its order
+  std::vector<StatisticResult> statistics;  // of Plan::statistics, in its order
   std::uint64_t samples_requested = 0;
   std::uint64_t samples_used = 0;
   std::uint64_t batches = 0;
@@ -38,7 +46,8 @@ struct Calibration {
   std::vector<Warning> warnings;  // few samples, values that are not finite, clipped values
 };
 
-// The parameters that the observers choose, and what a user should know of them.
+// The parameters that the observers choose, the statistics that they give, and what a user should
+// know of them.
 //
 // Errors  Error{quantization} "no data observed", naming the layer; Error{plugin}
 Calibration conclude(const Config& config, const Plan& plan, const Observations& observations);

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/text.hpp"
+#include "calibrate/site.hpp"
 #include "calibrate/state.hpp"
 
 namespace detent {
@@ -17,15 +19,24 @@ namespace {
               {.file = state.file});
 }
 
-std::string name_of(const ActivationPlan& a) {
-  return fmt::format("{} of \"{}\"", to_string(a.side), a.site);
+// What tells the sites of a state apart.
+using Key = std::tuple<std::string, Side, std::string>;
+
+Key key_of(const Site& site) { return {site.name, site.side, site.statistic}; }
+Key key_of(const ObserverState::Site& site) { return {site.site, site.side, site.statistic}; }
+
+std::string describe(const ObserverState::Site& site) {
+  return fmt::format(
+      "{} of \"{}\"{}", to_string(site.side), printable(site.site),
+      site.statistic.empty() ? "" : fmt::format(" (for {})", printable(site.statistic)));
 }
 
 class StateChecker {
  public:
   StateChecker(const Plan& plan, const std::string& model_digest) : model_digest_(model_digest) {
     for (const ActivationPlan& a : plan.activations)
-      if (!a.dynamic) expected_.emplace(std::pair(a.site, a.side), &a);
+      if (!a.dynamic) expect(site_of(a));
+    for (const StatisticPlan& s : plan.statistics) expect(site_of(s));
   }
 
   void check(const ObserverState& state) {
@@ -36,14 +47,14 @@ class StateChecker {
       refuse(state, fmt::format("it holds the states of {} activations, and this configuration "
                                 "observes {}",
                                 state.sites.size(), expected_.size()));
-    std::set<std::pair<std::string, Side>> seen;
+    std::set<Key> seen;
     for (const ObserverState::Site& site : state.sites) {
-      const auto at = expected_.find({site.site, site.side});
+      const auto at = expected_.find(key_of(site));
       if (at == expected_.end() || !seen.insert(at->first).second)
-        refuse(state, fmt::format("it holds the state of the {} of \"{}\", which this "
-                                  "configuration does not observe",
-                                  to_string(site.side), printable(site.site)));
-      check_maker(state, site, *at->second);
+        refuse(state, fmt::format("it holds the state of the {}, which this configuration does "
+                                  "not observe",
+                                  describe(site)));
+      check_maker(state, site, at->second);
     }
   }
 
@@ -56,15 +67,17 @@ class StateChecker {
   }
 
  private:
-  void check_maker(const ObserverState& state, const ObserverState::Site& site,
-                   const ActivationPlan& a) const {
-    const json::Object expected = observer_identity(a);
+  void expect(const Site& site) { expected_.emplace(key_of(site), observer_identity(site)); }
+
+  static void check_maker(const ObserverState& state, const ObserverState::Site& site,
+                          const json::Object& expected) {
     for (const json::Member& m : expected) {
       const json::Value* found = site.made_by.find(m.key);
       if (found != nullptr && *found == m.value) continue;
-      refuse(state, fmt::format("for the {} it has {} {}, and this configuration {}", name_of(a),
-                                m.key, found == nullptr ? "none" : printable(json::dump(*found)),
-                                json::dump(m.value)));
+      refuse(state,
+             fmt::format("for the {} it has {} {}, and this configuration {}", describe(site),
+                         m.key, found == nullptr ? "none" : printable(json::dump(*found)),
+                         json::dump(m.value)));
     }
   }
 
@@ -88,7 +101,7 @@ class StateChecker {
   }
 
   const std::string& model_digest_;
-  std::map<std::pair<std::string, Side>, const ActivationPlan*> expected_;
+  std::map<Key, json::Object> expected_;  // who made it
 };
 
 void refuse_unmergeable(const Plan& plan, const Observations& fresh,
@@ -96,11 +109,11 @@ void refuse_unmergeable(const Plan& plan, const Observations& fresh,
   if (states.size() < 2) return;
   for (const SiteObservation& site : fresh.sites) {
     if (site.observer.can_merge()) continue;
-    const ActivationPlan& a = plan.activations[site.activation];
+    const Site where = site_of(plan, site);
     refuse(states[1],
            fmt::format("observer \"{}\" of the {} cannot put the states of several parts together: "
                        "its result is defined by the order of all batches",
-                       a.scheme->observer->plugin->id, name_of(a)),
+                       where.observer.plugin->id, where.describe()),
            "observe all data in one process, or choose another observer");
   }
 }
@@ -110,14 +123,13 @@ void add_state(const Plan& plan, const ObserverState& state, ThreadPool& pool, b
   Observations part = fresh_observations(plan, pool);
   for (std::size_t i = 0; i < part.sites.size(); ++i) {
     SiteObservation& site = part.sites[i];
-    const ActivationPlan& a = plan.activations[site.activation];
-    const auto at = std::find_if(state.sites.begin(), state.sites.end(), [&](const auto& s) {
-      return s.site == a.site && s.side == a.side;
-    });
+    const Site where = site_of(plan, site);
+    const auto at = std::find_if(state.sites.begin(), state.sites.end(),
+                                 [&](const auto& s) { return key_of(s) == key_of(where); });
     site.observer.load_state(at->observer);
     if (!site.tally.load(at->tally))
       throw Error(ErrorCode::io,
-                  fmt::format("{}: the counts of the {} are damaged", state.file, name_of(a)),
+                  fmt::format("{}: the counts of the {} are damaged", state.file, where.describe()),
                   "make it again with `detent observe`", {.file = state.file});
     // An observer that cannot merge is used as it is: there is one state.
     if (!first) into.sites[i].observer.merge(site.observer);

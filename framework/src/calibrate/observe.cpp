@@ -7,6 +7,9 @@
 #include <map>
 
 #include "base/cancel.hpp"
+#include "base/dtype.hpp"
+#include "calibrate/channel_view.hpp"
+#include "calibrate/site.hpp"
 
 namespace detent {
 namespace {
@@ -28,15 +31,24 @@ std::string place_of(std::uint64_t batch, const SampleRange& range) {
                                         range.first + 1, range.first + range.count);
 }
 
+Observer make_observer(const PluginUse& use, const std::string& site, const QuantTarget& target,
+                       ThreadPool& pool) {
+  return {*use.plugin,
+          pool,
+          {.params = use.params, .target = site, .role = DETENT_ROLE_ACTIVATION, .qspec = &target}};
+}
+
 // What the observers do with what the program shows. An error waits until the program's call has
 // returned: the program is another process, and its answer has to be read to the end.
 class Watcher {
  public:
   Watcher(const Plan& plan, Observations& observations) : plan_(plan) {
     for (SiteObservation& site : observations.sites) {
-      const ActivationPlan& a = plan.activations[site.activation];
-      (a.side == Side::input ? watch_.inputs : watch_.outputs).push_back(a.weight);
-      by_weight_[{a.weight, a.side}] = &site;
+      const Site where = site_of(plan, site);
+      auto& watchers = by_weight_[{where.weight, where.side}];
+      if (watchers.empty())
+        (where.side == Side::input ? watch_.inputs : watch_.outputs).push_back(where.weight);
+      watchers.push_back({&site, 0});
     }
     watch_.seen = [this](const std::string& weight, Side side, const detent_tensor& x) {
       see(weight, side, x);
@@ -55,21 +67,48 @@ class Watcher {
   }
 
  private:
+  struct Watching {
+    SiteObservation* site;
+    std::int64_t channels;  // of a statistic, as it was shown first; 0: not yet
+  };
+
   void see(const std::string& weight, Side side, const detent_tensor& x) {
     const auto at = by_weight_.find({weight, side});
     if (error_ || at == by_weight_.end()) return;
-    SiteObservation& site = *at->second;
-    try {
-      site.observer.observe(x);
-      site.tally.add(x);
-    } catch (...) {
-      error_ = std::current_exception();
-      layer_ = plan_.activations[site.activation].layer;
+    for (Watching& w : at->second) {
+      try {
+        show(w, x);
+      } catch (...) {
+        error_ = std::current_exception();
+        layer_ = site_of(plan_, *w.site).layer;
+        return;
+      }
     }
   }
 
+  void show(Watching& w, const detent_tensor& x) const {
+    if (!w.site->statistic) {
+      w.site->observer.observe(x);
+      w.site->tally.add(x);
+      return;
+    }
+    const StatisticPlan& s = plan_.statistics[w.site->index];
+    const ChannelView view(x, s);
+    if (view.empty()) return;
+    if (w.channels != 0 && w.channels != view.channels())
+      throw Error(ErrorCode::quantization,
+                  fmt::format("the operators that use \"{}\" get inputs of {} and of {} channels; "
+                              "a statistic of both together has no meaning",
+                              s.weight, w.channels, view.channels()),
+                  fmt::format("quantize \"{}\" without what needs \"{}\"", s.weight, s.statistic),
+                  {.tensor = s.weight, .layer = s.layer});
+    w.channels = view.channels();
+    w.site->observer.observe(view.tensor());
+    w.site->tally.add(view.tensor());
+  }
+
   const Plan& plan_;
-  std::map<std::pair<std::string, Side>, SiteObservation*> by_weight_;
+  std::map<std::pair<std::string, Side>, std::vector<Watching>> by_weight_;
   Watch watch_;
   std::exception_ptr error_;
   std::string layer_;
@@ -90,14 +129,12 @@ Observations fresh_observations(const Plan& plan, ThreadPool& pool) {
   for (std::size_t i = 0; i < plan.activations.size(); ++i) {
     const ActivationPlan& a = plan.activations[i];
     if (a.dynamic) continue;
-    const PluginUse& use = *a.scheme->observer;
-    fresh.sites.push_back({i,
-                           Observer(*use.plugin, pool,
-                                    {.params = use.params,
-                                     .target = a.site,
-                                     .role = DETENT_ROLE_ACTIVATION,
-                                     .qspec = &a.target}),
-                           {}});
+    fresh.sites.push_back(
+        {false, i, make_observer(*a.scheme->observer, a.site, a.target, pool), {}});
+  }
+  for (std::size_t i = 0; i < plan.statistics.size(); ++i) {
+    const StatisticPlan& s = plan.statistics[i];
+    fresh.sites.push_back({true, i, make_observer(*s.provider, s.site, s.target, pool), {}});
   }
   return fresh;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // observe: the program runs on the samples, and an observer watches each activation that is
-// quantized with parameters found beforehand.
+// quantized with parameters found beforehand, and each of which a statistic is needed.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -13,13 +13,14 @@
 namespace detent {
 
 struct SiteObservation {
-  std::size_t activation = 0;  // index into Plan::activations
+  bool statistic = false;  // one of Plan::statistics, not of Plan::activations
+  std::size_t index = 0;   // into either
   Observer observer;
   ValueTally tally;
 };
 
 struct Observations {
-  std::vector<SiteObservation> sites;  // of the static activations, in the plan's order
+  std::vector<SiteObservation> sites;  // static activations, then statistics, in the plan's order
   std::uint64_t samples = 0;
   std::uint64_t batches = 0;
   std::uint64_t passes = 0;  // over the data

@@ -9,6 +9,7 @@
 #include "base/dtype.hpp"
 #include "base/hash.hpp"
 #include "base/text.hpp"
+#include "calibrate/site.hpp"
 #include "json/parse.hpp"
 #include "model/bounded_json.hpp"
 #include "plugin/affine_rules.hpp"
@@ -39,10 +40,11 @@ json::Value header_of(const Plan& plan, const Observations& seen, const StateOri
     data.push_back(json::Object{{"name", name}, {"digest", digest}});
   json::Array list;
   for (std::size_t i = 0; i < sites.size(); ++i) {
-    const ActivationPlan& a = plan.activations[seen.sites[i].activation];
-    list.push_back(json::Object{{"site", a.site},
-                                {"side", to_string(a.side)},
-                                {"made_by", observer_identity(a)},
+    const Site site = site_of(plan, seen.sites[i]);
+    list.push_back(json::Object{{"site", site.name},
+                                {"side", to_string(site.side)},
+                                {"statistic", site.statistic},
+                                {"made_by", observer_identity(site)},
                                 {"observer_bytes", sites[i].observer.size()},
                                 {"tally_bytes", sites[i].tally.size()}});
   }
@@ -106,6 +108,7 @@ ObserverState::Site parse_site(const json::Value& entry, const HeaderReader& rea
   const std::string side = read.text(entry, "/side");
   if (side != "input" && side != "output") damaged(file, "a side in its header is neither");
   site.side = side == "input" ? Side::input : Side::output;
+  site.statistic = read.text(entry, "/statistic");
   site.made_by = read.object(entry, "/made_by");
   site.observer = take(rest, read.count(entry, "/observer_bytes"), file);
   site.tally = take(rest, read.count(entry, "/tally_bytes"), file);
@@ -122,20 +125,20 @@ json::Value parse_header(std::string_view text, const std::string& file) {
 
 }  // namespace
 
-json::Object observer_identity(const ActivationPlan& a) {
-  const Plugin& plugin = *a.scheme->observer->plugin;
-  const detent_qspec& q = a.target.spec;
+json::Object observer_identity(const Site& site) {
+  const Plugin& plugin = *site.observer.plugin;
+  const detent_qspec& q = site.target.spec;
   return {{"observer", plugin.id},
           {"version", plugin.version},
           {"state_version", static_cast<std::int64_t>(plugin.state_version)},
-          {"params", a.scheme->observer->params},
+          {"params", site.observer.params},
           {"target", json::Object{{"codes", dtype_name(q.qdtype)},
                                   {"symmetric", q.symmetric != 0},
                                   {"granularity", q.granularity},
                                   {"axis", q.axis},
                                   {"qmin", q.qmin},
                                   {"qmax", q.qmax},
-                                  {"mapping", a.target.scheme},
+                                  {"mapping", site.target.scheme},
                                   {"min_scale", q.min_scale},
                                   {"rules", affine_rule_names(q.affine_rules)}}}};
 }

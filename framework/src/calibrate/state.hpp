@@ -15,7 +15,7 @@
 
 namespace detent {
 
-inline constexpr int kStateFormat = 1;
+inline constexpr int kStateFormat = 2;
 inline constexpr std::uint64_t kMaxStateBytes = std::uint64_t{1} << 32U;  // of one file
 
 // What belongs to a state and is not the observers'.
@@ -33,6 +33,7 @@ struct ObserverState {
   struct Site {
     std::string site;
     Side side = Side::input;
+    std::string statistic;  // empty: of an activation that is quantized
     // What has to be equal for the state to be of use: observer, its version, that of its states,
     // its parameters and the quantization target.
     json::Object made_by;
@@ -42,8 +43,9 @@ struct ObserverState {
   std::vector<Site> sites;
 };
 
-// The observer of an activation as it stands in a state; see Site::made_by.
-json::Object observer_identity(const ActivationPlan& a);
+struct Site;  // calibrate/site.hpp
+// The observer of a site as it stands in a state; see ObserverState::Site::made_by.
+json::Object observer_identity(const Site& site);
 
 std::string save_state(const Plan& plan, const Observations& observations,
                        const StateOrigin& origin);

@@ -150,6 +150,27 @@ class PluginChecker {
   ErrorCode code_ = ErrorCode::config;
 };
 
+PluginUse with_default_params(const Plugin& plugin) {
+  PluginUse use;
+  use.name = plugin.id;
+  use.params = with_defaults({}, plugin.params_schema, "activation");
+  use.plugin = &plugin;
+  return use;
+}
+
+std::map<std::string, PluginUse> providers_in(const Registry& registry) {
+  std::map<std::string, PluginUse> providers;
+  for (const Plugin& plugin : registry.plugins()) {
+    if (plugin.kind != PluginKind::observer || !plugin.shadowed_by.empty()) continue;
+    for (const std::string& stat : plugin.provides) {
+      if (!is_statistic(stat)) continue;
+      PluginUse& use = providers[stat];
+      if (use.plugin == nullptr || plugin.id < use.name) use = with_default_params(plugin);
+    }
+  }
+  return providers;
+}
+
 }  // namespace
 
 void check_plugins(Config& config, const Registry& registry) {
@@ -157,6 +178,7 @@ void check_plugins(Config& config, const Registry& registry) {
   for (auto& named : plugin_uses(config)) checker.check(*named.use, named.kind, named.role);
   for (const Output& output : config.outputs) checker.check_extension(output);
   checker.throw_if_any();
+  config.statistic_providers = providers_in(registry);
 }
 
 }  // namespace detent

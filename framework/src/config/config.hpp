@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -103,10 +104,14 @@ struct Config {
   std::optional<std::filesystem::path> report_path;  // a folder
   unsigned threads = 0;
   std::string isolation = "auto";
-  unsigned model_threads = 1;  // of a model that runs; its numbers may depend on it
+  unsigned model_threads = 1;        // of a model that runs; its numbers may depend on it
   std::int64_t model_timeout = 600;  // seconds, of one step of a model that runs
   std::int64_t seed = 0;
   bool sha256_provenance = false;
+
+  // Of each statistic that an installed observer provides ("stat:..."), the one of lowest id, with
+  // its default parameters for activations. Set by check_plugins.
+  std::map<std::string, PluginUse> statistic_providers;
 
   json::Value document;  // the file with --set applied
   std::vector<AppliedOverride> overrides;
@@ -127,8 +132,9 @@ Config parse_rules(std::string_view text);
 
 class Registry;
 
-// Finds every plugin and checks its parameters against its schema, then fills in the defaults. All
-// mistakes at once; an unknown plugin is Error{config}, one that was refused Error{plugin}.
+// Finds every plugin and checks its parameters against its schema, then fills in the defaults, and
+// finds who provides statistics. All mistakes at once; an unknown plugin is Error{config}, one that
+// was refused Error{plugin}.
 void check_plugins(Config& config, const Registry& registry);
 
 // The effective configuration: every key with its value and where it came from

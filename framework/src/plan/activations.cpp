@@ -11,16 +11,6 @@
 namespace detent {
 namespace {
 
-// A layer can have several parameters that are used as weights; only that of the usual name speaks
-// for the layer.
-bool speaks_for_layer(const TensorInfo& weight) {
-  return weight.param == "weight" && !weight.layer.empty();
-}
-
-std::string site_of(const TensorInfo& weight) {
-  return speaks_for_layer(weight) ? weight.layer : weight.name;
-}
-
 // The prefix of what is stored: "fc1.input". Beside a tensor, as its scale: "kernel_input"; a dot
 // would put it into a module that has the tensor's name.
 std::string stored_prefix(const TensorInfo& weight, Side side) {

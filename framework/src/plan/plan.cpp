@@ -12,6 +12,7 @@
 #include "plan/activations.hpp"
 #include "plan/refuse_scheme.hpp"
 #include "plan/select.hpp"
+#include "plan/statistics.hpp"
 
 namespace detent {
 namespace {
@@ -45,6 +46,7 @@ class Planner {
     for (std::size_t l = 0; l < plan_.layers.size(); ++l)
       for (const std::size_t t : plan_.layers[l].tensors) plan_.tensors[t] = decide(l, t);
     if (program_ != nullptr) plan_activations(config_, model_, *program_, pool_, plan_);
+    plan_statistics(config_, model_, program_, plan_);
     refuse_name_clashes();
     add_up();
     warn_of_auto();
@@ -248,6 +250,8 @@ class Planner {
     plan_.peak_memory_bytes += kProgramMemory + 2 * plan_.bytes_before;
     for (const ActivationPlan& a : plan_.activations)
       plan_.peak_memory_bytes += a.dynamic ? 0 : kSiteMemory;
+    for (const StatisticPlan& s : plan_.statistics)
+      plan_.peak_memory_bytes += kSiteMemory + statistic_bytes(s, model_);
   }
 
   void warn_of_auto() {

@@ -50,6 +50,30 @@ struct ActivationPlan {
   std::vector<StoredName> stored;  // "scale" -> "fc1.input_scale", ...; empty when dynamic
 };
 
+// Which dimension of a weight goes with the channels of its operators' inputs.
+enum class ChannelDim {
+  first,     // transposed convolutions, [in, out / groups, ...]
+  second,    // convolutions, [out, in / groups, ...]
+  last,      // linear operators, [out, in]
+  matching,  // the one dimension of two that is as long: x @ w, or a view of w
+};
+
+// A statistic of the inputs of the operators that use a quantized weight. An observer of the
+// model's activations collects it, which the user need not name.
+struct StatisticPlan {
+  std::size_t tensor = 0;  // index into Plan::tensors
+  std::string weight;
+  std::string site;  // as of activations
+  std::string layer;
+  std::string statistic;                // "stat:second_moment/1"
+  const PluginUse* provider = nullptr;  // points into the Config
+  std::vector<std::string> wanted_by;   // "observer imatrix", "quantizer gptq"
+  std::string op;                       // "linear", "conv2d"
+  std::size_t inner = 0;                // dimensions of an input behind that of its channels
+  ChannelDim channel_dim = ChannelDim::last;
+  QuantTarget target;  // of the observer: an activation [outer, channels, inner], per channel
+};
+
 // A layer whose activations a rule selects and that keep floating point all the same.
 struct SkippedActivation {
   std::string layer;
@@ -62,6 +86,7 @@ struct Plan {
   std::vector<TensorPlan> tensors;          // in the order of the model
   std::vector<ActivationPlan> activations;  // in the order of the program's uses
   std::vector<SkippedActivation> skipped_activations;
+  std::vector<StatisticPlan> statistics;  // in the order of the tensors
   std::vector<Warning> warnings;
   std::vector<Warning> notes;  // natural, and worth knowing; never an error
   std::uint64_t bytes_before = 0;
@@ -73,8 +98,10 @@ struct Plan {
 // resolved (check_plugins) and the Config outlives the Plan. program: nullptr when the model does
 // not run.
 //
-// Errors  Error{config}: activations or a serializer that need a program where there is none,
-//         observers of activations without calibration data, two tensors of one name
+// Errors  Error{config}: activations, statistics of inputs or a serializer that need a program
+//         where there is none,
+//         observers of activations or statistics of inputs without calibration data, two tensors
+//         of one name
 //         Error{quantization}: parameters that do not fit a tensor
 //         Error{plugin}: a quantizer broke its contract
 Plan make_plan(const Config& config, const Model& model, const Program* program, ThreadPool& pool);

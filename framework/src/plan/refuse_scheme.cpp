@@ -15,6 +15,14 @@ Where where_in(const Config& config, const std::string& pointer, json::Position 
           .tensor = std::move(tensor)};
 }
 
+bool speaks_for_layer(const TensorInfo& weight) {
+  return weight.param == "weight" && !weight.layer.empty();
+}
+
+std::string site_of(const TensorInfo& weight) {
+  return speaks_for_layer(weight) ? weight.layer : weight.name;
+}
+
 void refuse_missing_statistics(const Config& config, const TensorScheme& scheme,
                                const QuantizerPlan& answer, const std::string& name) {
   const std::string& id = scheme.quantizer.plugin->id;

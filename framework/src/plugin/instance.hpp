@@ -72,6 +72,9 @@ class Observer {
   std::unique_ptr<Impl> impl_;
 };
 
+// Observer::takes_importance, before there is an instance.
+bool takes_importance(const Plugin& observer);
+
 struct PlannedTensor {
   std::string name;  // "qweight", "scale", "zero_point"
   detent_dtype dtype = 0;
@@ -88,7 +91,8 @@ struct QuantizerPlan {
   std::string declined;  // the reason; empty when the tensor is taken
   std::optional<QuantTarget> target;
   std::vector<PlannedTensor> outputs;
-  std::vector<std::string> required_stats;
+  std::vector<std::string> required_stats;        // of the weight
+  std::vector<std::string> required_input_stats;  // of the inputs of its operators
   std::uint64_t memory_bytes = 0;
   std::vector<QuantizerWarning> warnings;
   std::vector<std::pair<std::string, std::string>> meta;  // key, JSON; stored in the artefact

@@ -67,6 +67,11 @@ void Observer::observe(const detent_tensor& x) {
       kObserve, [&](const detent_call* c) { return impl_->vtbl().observe(impl_->handle, c, &x); });
 }
 
+bool takes_importance(const Plugin& observer) {
+  const auto* vtbl = static_cast<const detent_observer_vtbl*>(observer.vtbl);
+  return DETENT_HAS(vtbl, detent_observer_vtbl, observe_weighted);
+}
+
 bool Observer::takes_importance() const {
   return DETENT_HAS(&impl_->vtbl(), detent_observer_vtbl, observe_weighted);
 }

@@ -144,15 +144,18 @@ std::int32_t DETENT_CALL PlanSink::require_stat(const detent_plan_sink* sink, co
   return guarded(sink, [stat, tensor](PlanSink& self) {
     std::string id = text_of(stat, "a required statistic");
     const std::string of = text_of(tensor, "the tensor of a required statistic");
-    if (of != "weight") {
+    const bool of_input = of == "input" && self.role_ == DETENT_ROLE_WEIGHT;
+    if (of != "weight" && !of_input) {
       throw Mistake{
           fmt::format("the statistic \"{}\" of \"{}\" is asked for, and this host collects "
-                      "those of \"weight\"",
-                      printable(id), printable(of)),
+                      "those of {}",
+                      printable(id), printable(of),
+                      self.role_ == DETENT_ROLE_WEIGHT ? R"("weight" and "input")" : R"("weight")"),
           DETENT_E_UNSUPPORTED};
     }
-    check_room(self.plan_.required_stats, kMaxTexts, "required statistics");
-    self.plan_.required_stats.push_back(std::move(id));
+    auto& list = of_input ? self.plan_.required_input_stats : self.plan_.required_stats;
+    check_room(list, kMaxTexts, "required statistics");
+    list.push_back(std::move(id));
   });
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "json/value.hpp"
@@ -19,6 +20,9 @@ enum class PluginKind : std::uint32_t {
   validator = DETENT_KIND_VALIDATOR,
 };
 const char* to_string(PluginKind kind);
+
+// "stat:...", among what a plugin provides or requires.
+inline bool is_statistic(std::string_view id) { return id.substr(0, 5) == "stat:"; }
 
 class Library;  // the handle; never closed while the process lives
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "json/parse.hpp"
+#include "plan/statistics.hpp"
 #include "quantize/rounding.hpp"
 
 namespace detent {
@@ -25,16 +26,28 @@ void refuse_non_finite(const TensorInfo& info, const HostTensor& weight, ThreadP
       {.tensor = info.name, .layer = info.layer});
 }
 
+// A weight that the observer can weigh, and asks to.
+bool is_weighed(const Observer& observer, const Plugin& plugin) {
+  const auto& needs = plugin.requirements;
+  return observer.takes_importance() &&
+         std::find(needs.begin(), needs.end(), kSecondMoment) != needs.end();
+}
+
 // Scale and zero point of the rule's observer, which has seen the weight.
-void observe(const TensorScheme& scheme, const QuantTarget& target, const TensorInfo& info,
-             const HostTensor& weight, ThreadPool& pool, TensorStore& stats,
+void observe(const TensorScheme& scheme, const QuantTarget& target, const HostTensor& weight,
+             const std::optional<Importance>& importance, ThreadPool& pool, TensorStore& stats,
              const std::vector<std::string>& required) {
-  Observer observer(*scheme.observer->plugin, pool,
+  const Plugin& plugin = *scheme.observer->plugin;
+  Observer observer(plugin, pool,
                     {.params = scheme.observer->params,
-                     .target = info.name,
+                     .target = weight.name(),
                      .role = DETENT_ROLE_WEIGHT,
                      .qspec = &target});
-  observer.observe(weight.read_only());
+  if (importance && is_weighed(observer, plugin)) {
+    observer.observe_weighted(weight.read_only(), importance->view());
+  } else {
+    observer.observe(weight.read_only());
+  }
   observer.compute_qparams(target, stats);
   for (const std::string& stat : required) observer.compute_stat(stat, stats);
 }
@@ -50,6 +63,15 @@ std::optional<ScaleSummary> summarize_scales(const TensorStore& out) {
   return ScaleSummary{*low, *high, sum / static_cast<double>(values.size()), values.size()};
 }
 
+void measure_plain(const QuantTarget& target, const TensorInfo& info, const HostTensor& weight,
+                   const std::optional<Importance>& importance, ThreadPool& pool,
+                   TensorResult& result) {
+  result.rounding = measure_rounding(target, info.shape, info.dtype, weight.bytes(), pool);
+  if (importance)
+    result.weighted_rounding =
+        measure_rounding(target, info.shape, info.dtype, weight.bytes(), pool, &*importance);
+}
+
 std::uint64_t count_from_meta(const TensorStore& out, const char* key) {
   std::uint64_t n = 0;
   if (const std::string* text = out.meta(key)) json::parse(*text).to_uint(&n);
@@ -59,12 +81,15 @@ std::uint64_t count_from_meta(const TensorStore& out, const char* key) {
 }  // namespace
 
 TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
-                             const HostTensor& weight, ThreadPool& pool, TensorStore& out) {
+                             const HostTensor& weight, ThreadPool& pool, TensorStore& out,
+                             const InputStatistics& inputs) {
   refuse_non_finite(info, weight, pool);
+  const std::optional<Importance> importance = importance_of(info, inputs);
   TensorStore stats;
   if (plan.scheme->observer)
-    observe(*plan.scheme, *plan.quantizer.target, info, weight, pool, stats,
+    observe(*plan.scheme, *plan.quantizer.target, weight, importance, pool, stats,
             plan.quantizer.required_stats);
+  lend_statistics(plan.quantizer.required_input_stats, inputs, stats);
   Quantizer quantizer = make_quantizer(*plan.scheme, info.name, pool);
   quantizer.plan(plan.input);
   quantizer.quantize(weight.read_only(), stats, out);
@@ -74,9 +99,10 @@ TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
   std::span<const float> values(reinterpret_cast<const float*>(back.bytes().data()), back.numel());
   TensorResult result;
   result.error = measure_error(info.dtype, weight.bytes(), values, pool);
+  if (importance)
+    result.weighted = measure_weighted(info.dtype, weight.bytes(), values, *importance, pool);
   if (plan.quantizer.target)
-    result.rounding =
-        measure_rounding(*plan.quantizer.target, info.shape, info.dtype, weight.bytes(), pool);
+    measure_plain(*plan.quantizer.target, info, weight, importance, pool, result);
   result.scale = summarize_scales(out);
   result.overflows = count_from_meta(out, "overflow_count");
   return result;

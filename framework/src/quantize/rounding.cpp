@@ -7,6 +7,7 @@
 
 #include "quantize/elements.hpp"
 #include "quantize/error_sums.hpp"
+#include "quantize/weighted_sums.hpp"
 #include <detent/sdk/affine.hpp>
 
 namespace detent {
@@ -171,15 +172,16 @@ void restore(const Reader& x, std::uint64_t from, std::span<float> restored, con
   }
 }
 
-template <class Reader>
+// fresh(): what adds up the errors of a block.
+template <class Reader, class Fresh>
 QuantizationError measure(const Reader& x, const Layout& layout, const detent_qspec& spec,
-                          ThreadPool& pool) {
+                          ThreadPool& pool, const Fresh& fresh) {
   constexpr std::uint64_t kPiece = 2048;
   const std::vector<Slot> slots = find_slots(x, layout, spec, pool);
   std::vector<QuantizationError> blocks(block_count(layout.elements));
   pool.parallel_for(blocks.size(), [&](std::uint64_t b) {
     std::array<float, kPiece> buffer;
-    ErrorSums sums;
+    auto sums = fresh();
     const std::uint64_t end = std::min(layout.elements, (b + 1) * kBlock);
     for (std::uint64_t at = b * kBlock; at < end; at += kPiece) {
       const std::span<float> piece(buffer.data(), std::min(kPiece, end - at));
@@ -198,15 +200,20 @@ QuantizationError measure(const Reader& x, const Layout& layout, const detent_qs
 std::optional<QuantizationError> measure_rounding(const QuantTarget& target,
                                                   const std::vector<std::int64_t>& shape,
                                                   detent_dtype dtype,
-                                                  std::span<const std::byte> data,
-                                                  ThreadPool& pool) {
+                                                  std::span<const std::byte> data, ThreadPool& pool,
+                                                  const Importance* importance) {
   if (target.scheme != kAffine || !can_hold_affine(target.spec)) return std::nullopt;
   const std::optional<Layout> layout = layout_of(target.spec, shape);
   if (!layout) return std::nullopt;
   std::optional<QuantizationError> error;
   if (layout->elements == 0) return QuantizationError{};
-  with_reader(dtype, data.data(),
-              [&](const auto& x) { error = measure(x, *layout, target.spec, pool); });
+  with_reader(dtype, data.data(), [&](const auto& x) {
+    const auto with = [&](const auto& fresh) {
+      error = measure(x, *layout, target.spec, pool, fresh);
+    };
+    if (importance == nullptr) return with([] { return ErrorSums(); });
+    with([&] { return WeightedSums(*importance); });
+  });
   return error;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "plugin/instance.hpp"
+#include "quantize/importance.hpp"
 #include "quantize/measure.hpp"
 
 namespace detent {
@@ -17,13 +18,14 @@ namespace detent {
 // float64 weight the values are rounded to float32 before the division. Nothing for a target that
 // is no affine mapping to integers, or one by blocks.
 //
+// importance  when given, the sums are those of measure_weighted
 // data      finite, compact, floating-point
 // Memory    24 bytes for each scale
 // Rounding  sums as measure_error's: equal codes give equal bits, whatever the number of threads
 std::optional<QuantizationError> measure_rounding(const QuantTarget& target,
                                                   const std::vector<std::int64_t>& shape,
                                                   detent_dtype dtype,
-                                                  std::span<const std::byte> data,
-                                                  ThreadPool& pool);
+                                                  std::span<const std::byte> data, ThreadPool& pool,
+                                                  const Importance* importance = nullptr);
 
 }  // namespace detent

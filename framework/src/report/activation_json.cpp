@@ -42,6 +42,25 @@ json::Value measured(const ActivationPlan& a, const SiteResult& r) {
   return o;
 }
 
+json::Object planned(const StatisticPlan& s) {
+  return json::Object{{"layer", s.layer},
+                      {"tensor", s.weight},
+                      {"side", "input"},
+                      {"statistic", s.statistic},
+                      {"observer", s.provider->plugin->id},
+                      {"operator", s.op},
+                      {"wanted_by", json::Array(s.wanted_by.begin(), s.wanted_by.end())}};
+}
+
+json::Object collected(const StatisticPlan& s, const StatisticResult& r) {
+  json::Object o = planned(s);
+  const HostTensor* mean = r.values->find("mean_square");
+  o.set("channels", mean == nullptr ? json::Value() : json::Value(mean->numel()));
+  o.set("observed", r.observed);
+  o.set("non_finite", r.non_finite);
+  return o;
+}
+
 }  // namespace
 
 json::Array activations_to_json(const Plan& plan) {
@@ -61,9 +80,18 @@ json::Array skipped_activations_to_json(const Plan& plan) {
   return list;
 }
 
+json::Array statistics_to_json(const Plan& plan) {
+  json::Array list;
+  for (const StatisticPlan& s : plan.statistics) list.emplace_back(planned(s));
+  return list;
+}
+
 json::Value calibration_to_json(const RunFacts& facts) {
   const Calibration& c = facts.calibration;
   if (c.passes == 0) return nullptr;
+  json::Array statistics;
+  for (std::size_t i = 0; i < c.statistics.size(); ++i)
+    statistics.emplace_back(collected(facts.plan.statistics[i], c.statistics[i]));
   json::Array files;
   for (const auto& file : facts.config->calibration_data) files.emplace_back(file.string());
   return json::Object{{"samples_requested", c.samples_requested},
@@ -72,6 +100,7 @@ json::Value calibration_to_json(const RunFacts& facts) {
                       {"batch_size", facts.config->calibration_batch_size},
                       {"passes", c.passes},
                       {"states", c.states},
+                      {"statistics", std::move(statistics)},
                       {"files", std::move(files)}};
 }
 

@@ -11,6 +11,7 @@ namespace detent {
 json::Array activations_to_json(const Plan& plan);
 // [{"layer", "reason", "rule"}]
 json::Array skipped_activations_to_json(const Plan& plan);
+json::Array statistics_to_json(const Plan& plan);
 
 // {"samples_requested", "samples_used", "batches", "batch_size", "passes", "states", "files"}; null
 // when nothing was observed.

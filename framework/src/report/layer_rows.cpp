@@ -24,6 +24,9 @@ void add_result(LayerRow& row, const TensorResult& result, bool speaker) {
     lower(row.rtn_sqnr_db, result.rounding->sqnr_db());
     lower(row.gain_db, gain_db(result.error, *result.rounding));
   }
+  if (result.weighted) lower(row.weighted_sqnr_db, result.weighted->sqnr_db());
+  if (result.weighted && result.weighted_rounding)
+    lower(row.weighted_gain_db, gain_db(*result.weighted, *result.weighted_rounding));
   if (speaker) row.scale = result.scale;
   row.results.emplace_back(row.tensors.back(), &result);
 }

@@ -28,6 +28,8 @@ struct LayerRow {
   std::optional<double> cosine;
   std::optional<double> rtn_sqnr_db;  // of plain rounding, where there is such a thing
   std::optional<double> gain_db;
+  std::optional<double> weighted_sqnr_db;  // where elements are weighed by importance
+  std::optional<double> weighted_gain_db;
   std::optional<double> output_sqnr_db;  // of its operators' output alone; the lowest
   std::optional<ScaleSummary> scale;
   std::vector<std::string> tensors;

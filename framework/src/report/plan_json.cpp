@@ -84,6 +84,7 @@ json::Value plan_to_json(const Plan& plan, const Model& model) {
   return json::Object{{"tensors", std::move(tensors)},
                       {"activations", activations_to_json(plan)},
                       {"skipped_activations", skipped_activations_to_json(plan)},
+                      {"statistics", statistics_to_json(plan)},
                       {"totals", json::Object{{"tensors", plan.tensors.size()},
                                               {"quantized", quantized},
                                               {"bytes_before", plan.bytes_before},

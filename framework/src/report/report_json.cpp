@@ -57,6 +57,12 @@ json::Array errors(const LayerRow& row) {
     const auto& plain = result->rounding;
     o.set("rtn_sqnr_db", plain ? json::number(plain->sqnr_db()) : json::Value());
     o.set("gain_db", plain ? json::number(gain_db(e, *plain)) : json::Value());
+    if (const auto& weighted = result->weighted) {
+      o.set("weighted_sqnr_db", json::number(weighted->sqnr_db()));
+      const auto& rounded = result->weighted_rounding;
+      o.set("weighted_gain_db",
+            rounded ? json::number(gain_db(*weighted, *rounded)) : json::Value());
+    }
     o.set("mse", json::number(e.mse()));
     o.set("max_abs_error", json::number(e.max_abs_error));
     o.set("cosine", json::number(e.cosine()));
@@ -78,6 +84,8 @@ json::Value layer_to_json(const LayerRow& row, json::Array activations) {
                  {"output_sqnr_db", optional_number(row.output_sqnr_db)},
                  {"rtn_sqnr_db", optional_number(row.rtn_sqnr_db)},
                  {"gain_db", optional_number(row.gain_db)},
+                 {"weighted_sqnr_db", optional_number(row.weighted_sqnr_db)},
+                 {"weighted_gain_db", optional_number(row.weighted_gain_db)},
                  {"mse", optional_number(row.mse)},
                  {"max_abs_error", optional_number(row.max_abs_error)},
                  {"cosine", optional_number(row.cosine)},
@@ -125,6 +133,7 @@ json::Value plugins_used(const RunFacts& facts) {
     used.insert(a.scheme->quantizer.plugin);
     if (a.scheme->observer) used.insert(a.scheme->observer->plugin);
   }
+  for (const StatisticPlan& s : facts.plan.statistics) used.insert(s.provider->plugin);
   for (const Output& o : facts.config->outputs) used.insert(o.serializer.plugin);
   for (const PluginUse& v : facts.config->validators) used.insert(v.plugin);
   std::map<std::string, const Plugin*> by_name;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/text.hpp"
 #include "report/evaluation_json.hpp"
@@ -53,6 +54,15 @@ std::string ratio_of(std::uint64_t before, std::uint64_t after) {
              : fmt::format("{:.2f}x", static_cast<double>(before) / static_cast<double>(after));
 }
 
+// What is collected while the model runs, beside what the table says of activations.
+std::string statistics_lines(const Plan& plan) {
+  std::string text;
+  for (const StatisticPlan& s : plan.statistics)
+    text += fmt::format("\n{} of the inputs of {}, by {}, for {}", s.statistic, printable(s.site),
+                        s.provider->plugin->id, fmt::join(s.wanted_by, ", "));
+  return text.empty() ? "" : text + '\n';
+}
+
 }  // namespace
 
 std::string plan_table(const Plan& plan, const Model& model) {
@@ -74,7 +84,7 @@ std::string plan_table(const Plan& plan, const Model& model) {
   for (const auto& [alias, name] : model.aliases())
     shared += fmt::format("\n{} is {}: stored once", printable(alias), printable(name));
   if (!shared.empty()) shared += '\n';
-  return layout(rows, right) + shared +
+  return layout(rows, right) + shared + statistics_lines(plan) +
          fmt::format("\ntotal {} -> {} ({}), peak memory at most {}\n",
                      human_bytes(plan.bytes_before), human_bytes(plan.bytes_after),
                      ratio_of(plan.bytes_before, plan.bytes_after),

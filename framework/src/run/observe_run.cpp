@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/file.hpp"
+#include "calibrate/site.hpp"
 #include "run/digest_files.hpp"
 #include "run/state_files.hpp"
 
@@ -13,17 +14,20 @@ namespace {
 
 void refuse_useless(const Plan& plan, const Observations& fresh, const Shard& shard) {
   if (fresh.sites.empty())
-    throw Error(ErrorCode::config, "there is nothing to observe: no activation has an observer",
+    throw Error(ErrorCode::config,
+                "there is nothing to observe: no activation has an observer, and no weight needs a "
+                "statistic of its layer's inputs",
                 "give a rule \"activation\": {\"observer\": ...}");
   for (const SiteObservation& site : fresh.sites) {
     if (shard.shards == 1 || site.observer.can_merge()) continue;
-    const ActivationPlan& a = plan.activations[site.activation];
+    const Site where = site_of(plan, site);
+    const std::string& id = where.observer.plugin->id;
     throw Error(ErrorCode::config,
                 fmt::format("observer \"{}\" cannot put the states of several parts together: "
                             "its result is defined by the order of all batches",
-                            a.scheme->observer->plugin->id),
+                            id),
                 "observe all data at once, without --shard, or choose another observer",
-                {.layer = a.layer, .plugin = a.scheme->observer->plugin->id});
+                {.layer = where.layer, .plugin = id});
   }
 }
 

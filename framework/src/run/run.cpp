@@ -33,7 +33,8 @@ class Run {
   RunFacts execute() {
     timed("plan", 0, [&] { plan(); });
     timed("fingerprint", 0, [&] { fingerprint(); });
-    if (!facts_.plan.activations.empty()) timed("calibrate", 0, [&] { calibrate(); });
+    if (!facts_.plan.activations.empty() || !facts_.plan.statistics.empty())
+      timed("calibrate", 0, [&] { calibrate(); });
     sides_ = sides_of(facts_.plan, facts_.calibration);
     for (auto& writer : writers_) writer->declare(facts_.calibration);
     timed("quantize", facts_.plan.bytes_before, [&] { quantize(); });
@@ -75,7 +76,8 @@ class Run {
 
   bool observes() const {
     const auto& activations = facts_.plan.activations;
-    return std::any_of(activations.begin(), activations.end(),
+    return !facts_.plan.statistics.empty() ||
+           std::any_of(activations.begin(), activations.end(),
                        [](const ActivationPlan& a) { return !a.dynamic; });
   }
 
@@ -92,7 +94,8 @@ class Run {
     if (has_data()) samples_ = open_samples(config_, options_.program, facts_.plan);
     if (!options_.states.empty() && !observes())
       throw Error(ErrorCode::config,
-                  "the states of observers are of no use: no activation has an observer",
+                  "the states of observers are of no use: no activation has an observer, and no "
+                  "weight needs a statistic of its layer's inputs",
                   "leave --state out, or give a rule \"activation\": {\"observer\": ...}");
   }
 
@@ -165,7 +168,8 @@ class Run {
 
   void quantize_one(const TensorPlan& t, const TensorInfo& info, const HostTensor& weight) {
     TensorStore outputs;
-    const TensorResult result = quantize_tensor(t, info, weight, pool_, outputs);
+    const TensorResult result = quantize_tensor(
+        t, info, weight, pool_, outputs, statistics_of(facts_.plan, facts_.calibration, t.tensor));
     simulate(t, info, &outputs);
     for (const StoredName& s : t.stored) remember_digest(s.name, outputs.find(s.output)->bytes());
     for (auto& writer : writers_) writer->add_quantized(t, outputs);

@@ -65,6 +65,12 @@ TEST_CASE("a plan is taken over whole") {
   CHECK(plan.meta == meta);
 }
 
+TEST_CASE("a plan may ask for a statistic of the inputs of a weight's operators") {
+  const QuantizerPlan plan = make("input_stat").plan(input());
+  CHECK(plan.required_input_stats == std::vector<std::string>{"stat:hessian/1"});
+  CHECK(plan.required_stats.empty());
+}
+
 TEST_CASE("a plan is told what the tensor is, and its warnings arrive") {
   const QuantizerPlan plan = make("echo").plan(input());
   REQUIRE(plan.warnings.size() == 4);
@@ -135,9 +141,11 @@ TEST_CASE("what the contract allows and this host lacks is a refusal, not a brok
       "bound", ErrorCode::quantization,
       ": the size of the output \"qweight\" is only a bound, and this host takes exact "
       "shapes");
-  check_plan_error("input_stat", ErrorCode::quantization,
-                   ": the statistic \"stat:hessian/1\" of \"input\" is asked for, and this host "
-                   "collects those of \"weight\"");
+  check_plan_error("output_stat", ErrorCode::quantization,
+                   ": the statistic \"stat:hessian/1\" of \"output\" is asked for, and this host "
+                   "collects those of \"weight\" and \"input\"");
+  const Error e = error_of([] { make("input_stat", DETENT_ROLE_ACTIVATION).plan(input()); });
+  CHECK(contains(e.what(), "of \"input\" is asked for"));
 }
 
 TEST_CASE("codes, scales and the plan's metadata arrive, and go back through dequantize") {

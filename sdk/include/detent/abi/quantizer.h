@@ -39,7 +39,7 @@ typedef struct detent_plan_sink {
                                uint32_t bound);
   /* The tensor is kept as it is; reason is for people: "bias stays in floating point". */
   int32_t(DETENT_CALL *decline)(const struct detent_plan_sink *, const char *reason);
-  /* The host must collect this statistic ("stat:hessian/1") of "weight" or "input". */
+  /* The host must collect this statistic ("stat:hessian/1") of "weight" or "input"; see docs/sdk.md, quantize. */
   int32_t(DETENT_CALL *require_stat)(const struct detent_plan_sink *, const char *stat_id,
                                      const char *tensor);
   /* Scratch and kept bytes at most, for the scheduler. */
