@@ -27,6 +27,7 @@ table { border-collapse: collapse; width: 100%; } .wide { overflow-x: auto; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: .85em; position: sticky; top: 0; background: var(--paper); }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.n { white-space: normal; } #layers th, #layers td { padding: .3rem .45rem; } #layers td.name { min-width: 8rem; }
 td.name { overflow-wrap: anywhere; min-width: 12rem; }
 tr.kept td { color: var(--soft); }
 .good { color: var(--good); } .fair { color: var(--fair); } .poor { color: var(--poor); }
