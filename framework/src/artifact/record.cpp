@@ -71,6 +71,7 @@ json::Object layer_to_json(const TensorRecord& record) {
   o.set("quantizer", s.quantizer.id);
   if (bits < 8) o.set("packing", "low_nibble_first");
   o.set("tensors", json::Array{});
+  o.set("scales", json::Array{});
   return o;
 }
 
@@ -84,6 +85,8 @@ json::Object side_to_json(const ActivationRecord& a) {
   if (a.target.spec.granularity == DETENT_PER_CHANNEL) o.set("axis", a.target.spec.axis);
   o.set("observer", a.observer ? json::Value(a.observer->id) : json::Value());
   o.set("dynamic", a.dynamic());
+  const std::vector<std::string> stored = a.stored();
+  o.set("scales", stored.empty() ? json::Array{} : json::Array{stored.front()});
   return o;
 }
 
@@ -150,6 +153,9 @@ json::Value to_json(const std::vector<TensorRecord>& records,
     if (is_new) layers.append({r.layer, {}, layer_to_json(r)});
     json::Object& layer = *layers.members()[place->second].value.if_object();
     layer.find("tensors")->if_array()->push_back(r.name);
+    const std::vector<std::string> stored = r.stored_names();
+    for (std::size_t i = 0; i < stored.size(); ++i)
+      if (r.scheme.outputs[i] == "scale") layer.find("scales")->if_array()->push_back(stored[i]);
   }
   json::Array sites;
   for (const ActivationRecord& a : activations) {

@@ -25,6 +25,7 @@ inline constexpr const char* kArchitectureKey = "architecture";
 inline constexpr const char* kVersionsKey = "versions";
 inline constexpr const char* kMetricsKey = "metrics";
 inline constexpr const char* kDigestsKey = "digests";
+inline constexpr const char* kConfigurationKey = "configuration";
 // Further names of shared tensors, where there are any: {alias: name}.
 inline constexpr const char* kAliasesKey = "aliases";
 
@@ -83,7 +84,7 @@ std::string stored_name(const std::string& tensor, const std::string& output);
 //   format_version  1
 //   layers   {layer: {type, dtype, bits, scheme, granularity, axis, group_size, observer,
 //   quantizer,
-//            packing, tensors}}: for people and other tools
+//            packing, tensors, scales}}: for people and other tools
 //   schemes  [{quantizer, observer, codes, target, outputs, meta}]
 //   tensors  {tensor: {scheme, shape?, dtype?, code_shape?}}: shape when it is not that of the
 //   codes,

@@ -39,7 +39,8 @@ void refuse_lost(const Artifact& artifact) {
 // Groups that are only true of the quantized file.
 bool describes_quantization(const Artifact& artifact, const std::string& key) {
   if (artifact.is_foreign()) return describes_mono_quant(key) || key == "format";
-  return key == kQuantizationKey || key == kMetricsKey || key == kDigestsKey || key == "format";
+  return key == kQuantizationKey || key == kMetricsKey || key == kDigestsKey ||
+         key == kConfigurationKey || key == "format";
 }
 
 }  // namespace
