@@ -17,8 +17,7 @@ int dequantize(const Globals& globals, const std::filesystem::path& quantized,
                const std::filesystem::path& out, bool overwrite) {
   const Artifact artifact = Artifact::open(quantized);
   if (!artifact.is_quantized())
-    throw Error(ErrorCode::io, fmt::format("{} is not quantized by detent: there is nothing to "
-                                           "dequantize",
+    throw Error(ErrorCode::io, fmt::format("{} is not quantized: there is nothing to dequantize",
                                            quantized.string()));
   if (std::filesystem::exists(out) && std::filesystem::equivalent(quantized, out))
     throw Error(ErrorCode::config, "the output is the input", "choose another path");
@@ -44,14 +43,21 @@ int verify(const Globals& globals, const std::filesystem::path& quantized) {
       problems.push_back({fmt::format("{}: \"{}\" {}", quantized.string(), p.tensor, p.message),
                           "",
                           {.file = {}, .tensor = p.tensor}});
-    problems.back().hint = "the file was damaged or changed: make it again";
+    problems.back().hint = artifact.is_foreign() ? "quantize the original again"
+                                                 : "the file was damaged or changed: make it again";
     throw Error(ErrorCode::validation, std::move(problems));
   }
   if (globals.json) {
     print_json(json::Object{{"valid", true},
                             {"tensors", v.tensors},
                             {"quantized", v.quantized},
-                            {"non_finite", v.non_finite}});
+                            {"non_finite", v.non_finite},
+                            {"digests", v.digests}});
+  } else if (!globals.quiet && !v.digests) {
+    print_text(
+        fmt::format("{}: all {} tensors agree with one another, {} of them quantized; the file has "
+                    "no digests to compare their bytes with\n",
+                    quantized.string(), v.tensors, v.quantized));
   } else if (!globals.quiet) {
     print_text(fmt::format(
         "{}: all {} tensors are as they were written, {} of them quantized{}\n", quantized.string(),

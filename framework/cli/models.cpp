@@ -56,8 +56,7 @@ std::string sqnr_summary(const Comparison& c) {
 int inspect(const Globals& globals, const std::filesystem::path& path) {
   const Artifact artifact = Artifact::open(path);
   const Model& model = artifact.model();
-  const json::Value architecture =
-      artifact.is_quantized() ? artifact.group(kArchitectureKey) : json::Value();
+  const json::Value& architecture = artifact.architecture();
   if (globals.json) {
     json::Array tensors;
     for (const TensorInfo& t : model.tensors())
@@ -70,28 +69,28 @@ int inspect(const Globals& globals, const std::filesystem::path& path) {
     print_json(
         json::Object{{"format", model.format()},
                      {"tensors", std::move(tensors)},
-                     {"quantization",
-                      artifact.is_quantized() ? artifact.group(kQuantizationKey) : json::Value()},
+                     {"quantization", artifact.quantization()},
                      {"aliases", aliases_of(model)},
-                     {"notes", json::Array(model.notes().begin(), model.notes().end())},
+                     {"notes", json::Array(artifact.notes().begin(), artifact.notes().end())},
                      {"metadata", metadata_of(model)}});
     return 0;
   }
   std::size_t width = 0;
   for (const TensorInfo& t : model.tensors()) width = std::max(width, printable(t.name).size());
   for (const TensorInfo& t : model.tensors()) {
-    const TensorRecord* r = artifact.record(t.name);
+    const TensorRecord* r = artifact.record_of_codes(t.name);
     const std::string how =
         r == nullptr
             ? ""
-            : fmt::format("  {} of {}", dtype_name(r->scheme.code_dtype), shape_text(r->shape));
+            : fmt::format("  {} of {}{}", dtype_name(r->scheme.code_dtype),
+                          r->foreign ? printable(r->name) + " " : "", shape_text(r->shape));
     print_text(fmt::format("{:<{}}  {:<5} {:<20} {:>9}  {}{}\n", printable(t.name), width,
                            dtype_name(t.dtype), shape_text(t.shape), human_bytes(t.nbytes),
                            type_of(t, architecture), how));
   }
   for (const auto& [alias, name] : model.aliases())
     print_text(fmt::format("{:<{}}  is {}\n", printable(alias), width, printable(name)));
-  for (const std::string& note : model.notes()) print_text(fmt::format("note: {}\n", note));
+  for (const std::string& note : artifact.notes()) print_text(fmt::format("note: {}\n", note));
   print_text(fmt::format("\n{}: {} tensors, {}{}\n", model.format(), model.tensors().size(),
                          human_bytes(model.tensor_bytes()),
                          artifact.is_quantized()

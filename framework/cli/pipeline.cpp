@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <memory>
 
+#include "artifact/artifact.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
@@ -105,6 +106,7 @@ Pipeline load_pipeline(const Globals& globals, const PipelineOptions& options) {
 int plan(const Globals& globals, const PipelineOptions& options) {
   const Pipeline pipeline = load_pipeline(globals, options);
   const auto model = open_model(pipeline.config.model_path, pipeline.config.model_options);
+  refuse_quantized(*model);
   const auto program = open_program(*model, pipeline.config, options);
   ThreadPool pool(1);
   Plan plan = make_plan(pipeline.config, *model, program.get(), pool);
@@ -122,6 +124,7 @@ int plan(const Globals& globals, const PipelineOptions& options) {
 int run(const Globals& globals, const PipelineOptions& options) {
   const Pipeline pipeline = load_pipeline(globals, options);
   const auto model = open_model(pipeline.config.model_path, pipeline.config.model_options);
+  refuse_quantized(*model);
   const auto program = open_program(*model, pipeline.config, options);
   ProgressOutput progress(globals, options);
   const RunFacts facts = run_pipeline(
@@ -150,6 +153,7 @@ int observe(const Globals& globals, const PipelineOptions& options) {
   const Shard shard = parse_shard(options.shard);
   const Pipeline pipeline = load_pipeline(globals, options);
   const auto model = open_model(pipeline.config.model_path, pipeline.config.model_options);
+  refuse_quantized(*model);
   const auto program = open_program(*model, pipeline.config, options);
   ProgressOutput progress(globals, options);
   const ObserveFacts facts =

@@ -122,7 +122,9 @@ struct OpenOptions {
 };
 
 // Reads a file that detent wrote: safetensors, a PyTorch state dict or TorchScript, of which
-// nothing is executed. In a file that is not quantized every tensor is kept.
+// nothing is executed; or one of Mono Quant, whose weights have the quantizer "mono_quant" and its
+// names in `stored` (docs/formats/mono_quant.md). In a file that is not quantized every tensor is
+// kept.
 //
 // Errors  Error{io}: missing, corrupt or hostile
 DETENT_EXPORT QuantizedModel open_artifact(const std::filesystem::path& path,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // open_artifact: a file's tensors and records as a QuantizedModel.
+#include <fmt/format.h>
+
 #include "api/boundary.hpp"
 #include "api/quantized_model.hpp"
 #include "artifact/artifact.hpp"
@@ -36,13 +38,15 @@ void add_record(const Artifact& artifact, const TensorRecord& record, const json
   tensor.quantizer = record.scheme.quantizer.id;
   tensor.sqnr_db = sqnr_of(metrics, record.name);
   std::vector<std::pair<std::string, std::string>> names;
-  for (const std::string& output : record.scheme.outputs)
-    names.emplace_back(output, stored_name(record.name, output));
+  const std::vector<std::string> stored = record.stored_names();
+  for (std::size_t i = 0; i < stored.size(); ++i)
+    names.emplace_back(record.scheme.outputs[i], stored[i]);
   // The registry is the model's own and outlives what is made of it.
-  const auto make = [record, &registry = impl.registry](ThreadPool& pool) {
-    return quantizer_for(record, registry, pool);
+  const auto back = [record, &registry = impl.registry](const TensorStore& outputs_of,
+                                                        ThreadPool& pool, HostTensor& out) {
+    dequantize(record, outputs_of, registry, pool, out);
   };
-  impl.add_quantized(std::move(tensor), {outputs, make}, names);
+  impl.add_quantized(std::move(tensor), {outputs, back}, names);
 }
 
 void add_kept(const Artifact& artifact, const TensorInfo& info, Impl& impl) {
@@ -63,13 +67,18 @@ QuantizedModel open_artifact(const std::filesystem::path& path, const OpenOption
     const auto impl =
         std::make_shared<Impl>(Registry::scan(plugin_search_path({}, options.plugin_folders)));
     impl->threads = options.threads;
-    const json::Value metrics =
-        artifact.is_quantized() ? artifact.group(kMetricsKey) : json::Value();
+    const json::Value metrics = artifact.is_quantized() && !artifact.is_foreign()
+                                    ? artifact.group(kMetricsKey)
+                                    : json::Value();
     for (const TensorRecord& record : artifact.records())
       add_record(artifact, record, metrics, *impl);
     for (const TensorInfo* info : artifact.kept()) add_kept(artifact, *info, *impl);
     impl->aliases = artifact.aliases();
     if (!artifact.is_quantized()) impl->aliases = artifact.model().aliases();
+    for (const LostWeight& w : artifact.lost())
+      impl->warnings.push_back({"weight_lost",
+                                fmt::format("\"{}\" cannot be computed: {}", w.name, w.reason),
+                                {.tensor = w.name}});
     return QuantizedModel(impl);
   });
 }

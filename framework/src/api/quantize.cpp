@@ -44,10 +44,11 @@ TensorResult quantize_one(const TensorPlan& t, const TensorInfo& info, const Hos
   tensor.sqnr_db = result.error.sqnr_db();
   std::vector<std::pair<std::string, std::string>> names;
   for (const StoredName& s : t.stored) names.emplace_back(s.output, s.name);
-  const auto make = [scheme = t.scheme, name = info.name](ThreadPool& threads) {
-    return make_quantizer(*scheme, name, threads);
+  const auto back = [scheme = t.scheme, name = info.name](const TensorStore& stored,
+                                                          ThreadPool& threads, HostTensor& out) {
+    make_quantizer(*scheme, name, threads).dequantize(stored, out.view());
   };
-  impl.add_quantized(std::move(tensor), {outputs, make}, names);
+  impl.add_quantized(std::move(tensor), {outputs, back}, names);
   return result;
 }
 

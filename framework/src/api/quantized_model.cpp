@@ -36,7 +36,7 @@ OwnedTensor QuantizedModel::Impl::dequantize(std::size_t index, ThreadPool& pool
   const Source& source = sources[index];
   if (!source.outputs) return tensor.stored.front();
   const auto back = std::make_shared<HostTensor>(tensor.name, DETENT_F32, tensor.shape);
-  source.quantizer(pool).dequantize(*source.outputs, back->view());
+  source.dequantize(*source.outputs, pool, *back);
   return own(tensor.name, *back, back);
 }
 

@@ -19,7 +19,7 @@ struct QuantizedModel::Impl {
   // Behind a tensor that is quantized; both empty for one that is kept.
   struct Source {
     std::shared_ptr<const TensorStore> outputs;
-    std::function<Quantizer(ThreadPool&)> quantizer;  // a new instance
+    std::function<void(const TensorStore& outputs, ThreadPool&, HostTensor& out)> dequantize;
   };
 
   explicit Impl(Registry found) : registry(std::move(found)) {}

@@ -3,6 +3,7 @@
 #include "run/run.hpp"
 
 #include "api/boundary.hpp"
+#include "artifact/artifact.hpp"
 #include "plugin/search_path.hpp"
 #include "report/report.hpp"
 #include <detent/detent.hpp>
@@ -38,6 +39,7 @@ RunResult run(const RunRequest& request) {
                                   .timeout_seconds = config.model_timeout});
     };
     const auto model = open_model(config.model_path, config.model_options);
+    refuse_quantized(*model);
     const auto program = open(*model);
     RunOptions options;
     options.overwrite = request.overwrite ? Overwrite::replace : Overwrite::refuse;

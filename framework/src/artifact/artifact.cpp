@@ -3,10 +3,14 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <map>
+#include <string_view>
 #include <unordered_set>
 
+#include "artifact/dequantize_foreign.hpp"
 #include "base/dtype.hpp"
 #include "json/parse.hpp"
+#include "model/infer_layers.hpp"
 
 namespace detent {
 namespace {
@@ -30,22 +34,96 @@ class ModelShapes : public StoredShapes {
               {.tensor = tensor});
 }
 
+// Layer -> type, as if the weights were there as floats.
+std::map<std::string, std::string> foreign_types(const Artifact& artifact) {
+  std::vector<TensorInfo> floats;
+  for (const TensorInfo* t : artifact.kept()) floats.push_back(*t);
+  for (const TensorRecord& r : artifact.records()) {
+    TensorInfo info;
+    info.name = r.name;
+    info.dtype = r.dtype;
+    info.shape = r.shape;
+    floats.push_back(std::move(info));
+  }
+  infer_layers(floats, {}, {}, nullptr);
+  std::map<std::string, std::string> types;
+  for (const TensorInfo& t : floats) types[t.layer] = t.type;
+  return types;
+}
+
+json::Value foreign_quantization(const Artifact& artifact) {
+  const std::string version = mono_quant_version(artifact.model());
+  json::Object all{{"source", json::Object{{"program", "Mono Quant"},
+                                           {"version", version.empty() ? json::Value()
+                                                                       : json::Value(version)}}}};
+  const json::Value described = to_json(artifact.records());
+  // The version of a format of ours says nothing of this file.
+  for (const json::Member& m : *described.if_object())
+    if (m.key != "format_version") all.append(m);
+  json::Object stored;
+  for (const TensorRecord& r : artifact.records()) {
+    const auto names = r.stored_names();
+    stored.append({r.name, {}, json::Array(names.begin(), names.end())});
+  }
+  all.set("stored", std::move(stored));
+  json::Object lost;
+  for (const LostWeight& w : artifact.lost()) lost.append({w.name, {}, w.reason});
+  all.set("lost", std::move(lost));
+  return all;
+}
+
 }  // namespace
 
 Artifact Artifact::open(const std::filesystem::path& path) {
   Artifact a;
   a.model_ = open_model(path, {});
-  const json::Value quantization = a.group(kQuantizationKey);
-  a.quantized_ = quantization.if_object() != nullptr;
-  if (!a.quantized_) return a;
-  try {
-    a.records_ = records_from_json(quantization, ModelShapes(*a.model_));
-    a.activations_ = activations_from_json(quantization, ModelShapes(*a.model_));
-  } catch (const std::runtime_error& e) {
-    damaged(*a.model_, e.what());
+  a.notes_ = a.model_->notes();
+  a.quantization_ = a.group(kQuantizationKey);
+  a.quantized_ = a.quantization_.if_object() != nullptr;
+  if (a.quantized_) {
+    a.read_own();
+  } else if (is_mono_quant(*a.model_)) {
+    a.read_foreign();
+  } else {
+    a.quantization_ = {};
   }
-  for (const TensorRecord& r : a.records_) a.check(r);
+  for (std::size_t i = 0; i < a.records_.size(); ++i) {
+    const TensorRecord& r = a.records_[i];
+    a.by_name_.emplace(r.name, i);
+    const auto codes = std::ranges::find(r.scheme.outputs, "qweight") - r.scheme.outputs.begin();
+    a.by_codes_.emplace(r.stored_names()[static_cast<std::size_t>(codes)], i);
+  }
   return a;
+}
+
+void Artifact::read_own() {
+  try {
+    records_ = records_from_json(quantization_, ModelShapes(*model_));
+    activations_ = activations_from_json(quantization_, ModelShapes(*model_));
+  } catch (const UnknownVersion& e) {
+    throw Error(ErrorCode::io, fmt::format("{}: {}", model_->files().front().string(), e.what()),
+                e.hint());
+  } catch (const std::runtime_error& e) {
+    damaged(*model_, e.what());
+  }
+  architecture_ = group(kArchitectureKey);
+  for (const TensorRecord& r : records_) check(r);
+}
+
+void Artifact::read_foreign() {
+  quantized_ = foreign_ = true;
+  MonoQuantFile file = read_mono_quant(*model_);
+  records_ = std::move(file.records);
+  lost_ = std::move(file.lost);
+  notes_.insert(notes_.end(), file.notes.begin(), file.notes.end());
+  for (const LostWeight& w : lost_)
+    notes_.push_back(fmt::format("\"{}\" cannot be computed: {}", w.name, w.reason));
+  const auto types = foreign_types(*this);
+  json::Object layers;
+  for (const auto& [layer, type] : types) layers.append({layer, {}, json::Object{{"type", type}}});
+  architecture_ = json::Object{{"layers", std::move(layers)}};
+  for (TensorRecord& r : records_) r.layer_type = types.at(r.layer);
+  quantization_ = foreign_quantization(*this);
 }
 
 json::Value Artifact::group(const char* key) const {
@@ -91,13 +169,24 @@ void Artifact::check(const TensorRecord& r) const {
 }
 
 const TensorRecord* Artifact::record(const std::string& tensor) const {
-  const auto it = std::find_if(records_.begin(), records_.end(),
-                               [&](const TensorRecord& r) { return r.name == tensor; });
-  return it == records_.end() ? nullptr : &*it;
+  const auto it = by_name_.find(tensor);
+  return it == by_name_.end() ? nullptr : &records_[it->second];
+}
+
+const TensorRecord* Artifact::record_of_codes(const std::string& stored) const {
+  const auto it = by_codes_.find(stored);
+  return it == by_codes_.end() ? nullptr : &records_[it->second];
 }
 
 std::vector<std::pair<std::string, std::string>> Artifact::aliases() const {
   std::vector<std::pair<std::string, std::string>> found;
+  if (foreign_) {
+    std::unordered_set<std::string_view> names;
+    for (const TensorInfo* t : kept()) names.insert(t->name);
+    for (const auto& alias : model_->aliases())
+      if (names.contains(alias.second)) found.push_back(alias);
+    return found;
+  }
   for (const auto& [key, text] : model_->metadata()) {
     if (key != kAliasesKey) continue;
     json::Value names;
@@ -119,8 +208,7 @@ std::vector<std::pair<std::string, std::string>> Artifact::aliases() const {
 std::vector<const TensorInfo*> Artifact::kept() const {
   std::unordered_set<std::string> of_records;
   for (const TensorRecord& r : records_)
-    for (const std::string& output : r.scheme.outputs)
-      of_records.insert(stored_name(r.name, output));
+    for (std::string& name : r.stored_names()) of_records.insert(std::move(name));
   for (const ActivationRecord& activation : activations_)
     for (const std::string& name : activation.stored()) of_records.insert(name);
   std::vector<const TensorInfo*> kept;
@@ -130,14 +218,39 @@ std::vector<const TensorInfo*> Artifact::kept() const {
 }
 
 void Artifact::load(const TensorRecord& r, TensorStore& out) const {
-  for (const std::string& output : r.scheme.outputs) {
-    const TensorInfo& stored = *model_->find(stored_name(r.name, output));
-    const bool codes = output == "qweight";
+  const std::vector<std::string> names = r.stored_names();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string& output = r.scheme.outputs[i];
+    const TensorInfo& stored = *model_->find(names[i]);
+    const bool codes = output == "qweight" && !r.foreign;
     HostTensor& tensor = codes ? out.add(output, r.scheme.code_dtype, r.code_shape)
                                : out.add(output, stored.dtype, stored.shape);
     model_->read(stored, tensor.bytes());
   }
   for (const auto& [key, text] : r.scheme.meta) out.set_meta(key, text);
+}
+
+void dequantize(const TensorRecord& record, const TensorStore& stored, const Registry& registry,
+                ThreadPool& pool, HostTensor& out) {
+  if (record.foreign) return dequantize_foreign(record, stored, out);
+  quantizer_for(record, registry, pool).dequantize(stored, out.view());
+}
+
+void refuse_quantized(const Model& model) {
+  const bool own = std::any_of(model.metadata().begin(), model.metadata().end(), [](const auto& m) {
+    if (m.first != kQuantizationKey) return false;
+    try {
+      return json::parse(m.second).at_pointer("/format_version") != nullptr;
+    } catch (const json::ParseError&) {
+      return false;  // a key of the model's own, with another meaning
+    }
+  });
+  if (!own && !is_mono_quant(model)) return;
+  const std::string file = model.files().front().string();
+  throw Error(ErrorCode::config, fmt::format("{} is quantized already", file),
+              fmt::format("give the original, or make floats of it first: detent dequantize {} "
+                          "floats.safetensors",
+                          file));
 }
 
 Quantizer quantizer_for(const TensorRecord& record, const Registry& registry, ThreadPool& pool) {

@@ -50,14 +50,14 @@ class Comparer {
     TensorComparison c{info.name, kNaN, kNaN, kNaN, kNaN, info.nbytes, 0};
     const TensorRecord* record = after_.record(info.name);
     const TensorInfo* other = after_.model().find(info.name);
-    if (other == nullptr) {
+    if (record == nullptr && other == nullptr) {
       result_.only_before.push_back(info.name);
       return;
     }
     const auto original = read_tensor(before_.model(), info);
     if (record != nullptr) {
-      for (const std::string& output : record->scheme.outputs)
-        c.bytes_after += after_.model().find(stored_name(info.name, output))->nbytes;
+      for (const std::string& name : record->stored_names())
+        c.bytes_after += after_.model().find(name)->nbytes;
       if (record->shape == info.shape && is_float(info.dtype)) {
         const auto back = dequantize(after_, *record, registry_, pool_);
         measure(c, *original,
@@ -128,7 +128,7 @@ std::unique_ptr<HostTensor> dequantize(const Artifact& artifact, const TensorRec
   TensorStore stored;
   artifact.load(record, stored);
   auto values = std::make_unique<HostTensor>(record.name, DETENT_F32, record.shape);
-  quantizer_for(record, registry, pool).dequantize(stored, values->view());
+  dequantize(record, stored, registry, pool, *values);
   return values;
 }
 

@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <stdexcept>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/dtype.hpp"
+#include "base/version.hpp"
 #include "json/parse.hpp"
 #include "plugin/affine_rules.hpp"
 
@@ -61,13 +64,14 @@ json::Object layer_to_json(const TensorRecord& record) {
       {"scheme", s.target ? (s.target->spec.symmetric != 0 ? "symmetric" : "asymmetric") : "cast"}};
   if (s.target) {
     const json::Value target = target_to_json(*s.target);
-    for (const char* key : {"granularity", "axis", "group_size"})
+    for (const char* key : {"granularity", "axis", "group_size", "block_rows"})
       if (const json::Value* v = target.if_object()->find(key)) o.set(key, *v);
   }
   o.set("observer", s.observer ? json::Value(s.observer->id) : json::Value());
   o.set("quantizer", s.quantizer.id);
   if (bits < 8) o.set("packing", "low_nibble_first");
-  o.set("tensors", json::Array{record.name});
+  o.set("tensors", json::Array{});
+  o.set("scales", json::Array{});
   return o;
 }
 
@@ -81,6 +85,8 @@ json::Object side_to_json(const ActivationRecord& a) {
   if (a.target.spec.granularity == DETENT_PER_CHANNEL) o.set("axis", a.target.spec.axis);
   o.set("observer", a.observer ? json::Value(a.observer->id) : json::Value());
   o.set("dynamic", a.dynamic());
+  const std::vector<std::string> stored = a.stored();
+  o.set("scales", stored.empty() ? json::Array{} : json::Array{stored.front()});
   return o;
 }
 
@@ -110,6 +116,13 @@ std::string stored_name(const std::string& tensor, const std::string& output) {
   return output == "qweight" ? tensor : tensor + "_" + output;
 }
 
+std::vector<std::string> TensorRecord::stored_names() const {
+  if (foreign) return stored;
+  std::vector<std::string> names;
+  for (const std::string& output : scheme.outputs) names.push_back(stored_name(name, output));
+  return names;
+}
+
 // Within its layer; a site that is a tensor's, beside that tensor.
 std::vector<std::string> ActivationRecord::stored() const {
   if (dynamic()) return {};
@@ -124,6 +137,7 @@ json::Value to_json(const std::vector<TensorRecord>& records,
   json::Array schemes;
   json::Object layers;
   json::Object tensors;
+  std::unordered_map<std::string_view, std::size_t> places;  // of layers
   for (const TensorRecord& r : records) {
     json::Value scheme = scheme_to_json(r.scheme);
     const auto known = std::find(schemes.begin(), schemes.end(), scheme);
@@ -135,13 +149,13 @@ json::Value to_json(const std::vector<TensorRecord>& records,
     if (r.dtype != DETENT_F32) entry.set("dtype", dtype_name(r.dtype));
     tensors.append({r.name, {}, std::move(entry)});
 
-    if (!layers.members().empty() && layers.members().back().key == r.layer) {
-      layers.members().back().value.if_object()->find("tensors")->if_array()->push_back(r.name);
-    } else if (json::Value* layer = layers.find(r.layer)) {
-      layer->if_object()->find("tensors")->if_array()->push_back(r.name);
-    } else {
-      layers.append({r.layer, {}, layer_to_json(r)});
-    }
+    const auto [place, is_new] = places.emplace(r.layer, layers.size());
+    if (is_new) layers.append({r.layer, {}, layer_to_json(r)});
+    json::Object& layer = *layers.members()[place->second].value.if_object();
+    layer.find("tensors")->if_array()->push_back(r.name);
+    const std::vector<std::string> stored = r.stored_names();
+    for (std::size_t i = 0; i < stored.size(); ++i)
+      if (r.scheme.outputs[i] == "scale") layer.find("scales")->if_array()->push_back(stored[i]);
   }
   json::Array sites;
   for (const ActivationRecord& a : activations) {
@@ -331,26 +345,31 @@ std::vector<ActivationRecord> activations_from_json(const json::Value& value,
 
 std::vector<TensorRecord> records_from_json(const json::Value& value, const StoredShapes& stored) {
   const std::int64_t version = integer_of(value, "format_version");
-  if (version > kFormatVersion)
-    throw std::runtime_error(
-        fmt::format("it has format version {}, and this detent reads up to {}: "
-                    "a newer detent is needed",
-                    version, kFormatVersion));
   if (version < 1) bad("\"format_version\" is below 1");
+  if (version < kOldestFormat || version > kFormatVersion)
+    throw UnknownVersion(
+        fmt::format("its quantization has format version {}, and detent {} reads {}", version,
+                    kVersion,
+                    kOldestFormat == kFormatVersion
+                        ? fmt::format("version {}", kFormatVersion)
+                        : fmt::format("versions {} to {}", kOldestFormat, kFormatVersion)),
+        version > kFormatVersion
+            ? "a newer detent is needed: the one that wrote the file, or a later one"
+            : "use an earlier detent to dequantize the file");
   std::vector<SchemeRecord> schemes;
   for (const json::Value& scheme : array_of(value, "schemes"))
     schemes.push_back(scheme_from_json(scheme));
   std::vector<TensorRecord> records;
   for (const json::Member& entry : object_of(value, "tensors"))
     records.push_back(record_from_json(entry, schemes, stored));
+  std::unordered_map<std::string_view, TensorRecord*> by_name;
+  for (TensorRecord& r : records) by_name.emplace(r.name, &r);
   for (const json::Member& layer : object_of(value, "layers")) {
     for (const json::Value& name : array_of(layer.value, "tensors")) {
-      const auto it = std::find_if(records.begin(), records.end(), [&](const TensorRecord& r) {
-        return name.if_string() != nullptr && r.name == *name.if_string();
-      });
-      if (it == records.end()) bad(fmt::format("layer \"{}\" names an unknown tensor", layer.key));
-      it->layer = layer.key;
-      it->layer_type = text_of(layer.value, "type");
+      const auto it = name.if_string() == nullptr ? by_name.end() : by_name.find(*name.if_string());
+      if (it == by_name.end()) bad(fmt::format("layer \"{}\" names an unknown tensor", layer.key));
+      it->second->layer = layer.key;
+      it->second->layer_type = text_of(layer.value, "type");
     }
   }
   return records;

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +14,10 @@
 
 namespace detent {
 
+// Of what is written. Older ones, from kOldestFormat on, are read. Keys that readers may ignore are
+// added without a new version; it grows when an older detent would misread the file.
 inline constexpr int kFormatVersion = 1;
+inline constexpr int kOldestFormat = 1;
 
 // Keys of the four groups, and of what `verify` needs, in the file's metadata.
 inline constexpr const char* kQuantizationKey = "quantization";
@@ -21,6 +25,7 @@ inline constexpr const char* kArchitectureKey = "architecture";
 inline constexpr const char* kVersionsKey = "versions";
 inline constexpr const char* kMetricsKey = "metrics";
 inline constexpr const char* kDigestsKey = "digests";
+inline constexpr const char* kConfigurationKey = "configuration";
 // Further names of shared tensors, where there are any: {alias: name}.
 inline constexpr const char* kAliasesKey = "aliases";
 
@@ -48,6 +53,12 @@ struct TensorRecord {
   std::vector<std::int64_t> shape;       // of the original
   std::vector<std::int64_t> code_shape;  // in elements, also where two share a byte
   SchemeRecord scheme;
+  // Of a file that another program wrote: no plugin's, but (code - zero_point) * scale, and stored
+  // under names of its own, one for each of scheme.outputs.
+  bool foreign = false;
+  std::vector<std::string> stored = {};
+
+  std::vector<std::string> stored_names() const;  // of the outputs, in the artefact
 };
 
 // What an artefact says of an activation that is quantized.
@@ -73,7 +84,7 @@ std::string stored_name(const std::string& tensor, const std::string& output);
 //   format_version  1
 //   layers   {layer: {type, dtype, bits, scheme, granularity, axis, group_size, observer,
 //   quantizer,
-//            packing, tensors}}: for people and other tools
+//            packing, tensors, scales}}: for people and other tools
 //   schemes  [{quantizer, observer, codes, target, outputs, meta}]
 //   tensors  {tensor: {scheme, shape?, dtype?, code_shape?}}: shape when it is not that of the
 //   codes,
@@ -85,8 +96,19 @@ std::string stored_name(const std::string& tensor, const std::string& output);
 json::Value to_json(const std::vector<TensorRecord>& records,
                     const std::vector<ActivationRecord>& activations = {});
 
+// A version of the format that this detent does not read.
+class UnknownVersion : public std::runtime_error {
+ public:
+  UnknownVersion(const std::string& what, std::string hint)
+      : std::runtime_error(what), hint_(std::move(hint)) {}
+  const std::string& hint() const { return hint_; }
+
+ private:
+  std::string hint_;
+};
+
 // What to_json made, checked. stored_shape(name) gives the shape of a tensor of the artefact, or
-// nullptr. Errors: std::runtime_error with the reason; a newer format_version is one.
+// nullptr. Errors: std::runtime_error with the reason; UnknownVersion is one.
 class StoredShapes {
  public:
   virtual ~StoredShapes() = default;

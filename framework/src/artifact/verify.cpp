@@ -38,6 +38,17 @@ std::uint64_t count_kept_non_finite(const Artifact& artifact, ThreadPool& pool) 
   return count;
 }
 
+Verification verify_foreign(const Artifact& artifact, ThreadPool& pool) {
+  Verification result;
+  result.digests = false;
+  result.tensors = artifact.model().tensors().size();
+  result.quantized = artifact.records().size();
+  result.non_finite = count_kept_non_finite(artifact, pool);
+  for (const LostWeight& w : artifact.lost())
+    result.problems.push_back({w.name, "cannot be computed: " + w.reason});
+  return result;
+}
+
 }  // namespace
 
 // As a quantizer's answer is checked.
@@ -52,6 +63,7 @@ std::string wrong_in_stored(const TensorRecord& record, const TensorStore& store
 }
 
 Verification verify_artifact(const Artifact& artifact, ThreadPool& pool) {
+  if (artifact.is_foreign()) return verify_foreign(artifact, pool);
   const Model& model = artifact.model();
   const json::Value group = artifact.group(kDigestsKey);
   const json::Object& digests = recorded_digests(group, model);

@@ -24,15 +24,30 @@ const Plugin& serializer_for(const std::filesystem::path& out, const Registry& r
               "choose a file name that ends in .safetensors or .pt");
 }
 
+void refuse_lost(const Artifact& artifact) {
+  std::vector<Problem> problems;
+  for (const LostWeight& w : artifact.lost())
+    problems.push_back({fmt::format("{}: \"{}\" cannot be computed: {}",
+                                    artifact.model().files().front().string(), w.name, w.reason),
+                        "",
+                        {.tensor = w.name}});
+  if (problems.empty()) return;
+  problems.back().hint = "quantize the original again";
+  throw Error(ErrorCode::io, std::move(problems));
+}
+
 // Groups that are only true of the quantized file.
-bool describes_quantization(const std::string& key) {
-  return key == kQuantizationKey || key == kMetricsKey || key == kDigestsKey || key == "format";
+bool describes_quantization(const Artifact& artifact, const std::string& key) {
+  if (artifact.is_foreign()) return describes_mono_quant(key) || key == "format";
+  return key == kQuantizationKey || key == kMetricsKey || key == kDigestsKey ||
+         key == kConfigurationKey || key == "format";
 }
 
 }  // namespace
 
 void write_dequantized(const Artifact& artifact, const std::filesystem::path& out,
                        Overwrite overwrite, const Registry& registry, ThreadPool& pool) {
+  refuse_lost(artifact);
   const Plugin& plugin = serializer_for(out, registry);
   const json::Object params = with_defaults({}, plugin.params_schema, "");
   Staging staging(out, "model" + out.extension().string(), overwrite);
@@ -48,10 +63,17 @@ void write_dequantized(const Artifact& artifact, const std::filesystem::path& ou
     serializer.declare({t->name, t->dtype, t->shape});
     names.insert(t->name);
   }
-  for (const auto& [alias, name] : artifact.aliases())
-    if (names.contains(name)) serializer.declare_alias(alias, name);
+  json::Object aliases;
+  for (const auto& [alias, name] : artifact.aliases()) {
+    if (!names.contains(name)) continue;
+    serializer.declare_alias(alias, name);
+    aliases.append({alias, {}, name});
+  }
+  // A file of ours has this group already.
+  if (artifact.is_foreign() && !aliases.empty())
+    serializer.set_metadata(kAliasesKey, json::dump(aliases));
   for (const auto& [key, text] : artifact.model().metadata())
-    if (!describes_quantization(key)) serializer.set_metadata(key, json::quote(text));
+    if (!describes_quantization(artifact, key)) serializer.set_metadata(key, json::quote(text));
   for (const TensorRecord& r : artifact.records()) {
     check_cancelled();
     serializer.add_tensor(r.name, dequantize(artifact, r, registry, pool)->read_only());

@@ -11,7 +11,9 @@ namespace detent {
 // The original names and shapes: quantized tensors as float32 (q - zero_point) * scale, kept ones
 // as they are. The serializer is the one that writes the extension of `out`.
 //
-// Errors  Error{config}: no serializer writes that extension; Error{io}; Error{plugin}
+// Errors  Error{config}: no serializer writes that extension; Error{io}: also a weight that is
+// lost;
+//         Error{plugin}
 void write_dequantized(const Artifact& artifact, const std::filesystem::path& out,
                        Overwrite overwrite, const Registry& registry, ThreadPool& pool);
 

@@ -66,7 +66,7 @@ class Run {
     // What can refuse the run for its targets' sake does so before the work.
     for (const Output& output : config_.outputs) {
       writers_.push_back(std::make_unique<ArtifactWriter>(
-          output, facts_.plan, model_, options_.program, options_.overwrite, pool_));
+          config_, output, facts_.plan, model_, options_.program, options_.overwrite, pool_));
       const std::vector<Warning> warnings = writers_.back()->warnings();
       facts_.warnings.insert(facts_.warnings.end(), warnings.begin(), warnings.end());
     }

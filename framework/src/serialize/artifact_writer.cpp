@@ -19,9 +19,12 @@ std::string default_name(const Plugin& serializer) {
 
 }  // namespace
 
-ArtifactWriter::ArtifactWriter(const Output& output, const Plan& plan, const Model& model,
-                               Program* program, Overwrite overwrite, ThreadPool& pool)
-    : plan_(plan),
+ArtifactWriter::ArtifactWriter(const Config& config, const Output& output, const Plan& plan,
+                               const Model& model, Program* program, Overwrite overwrite,
+                               ThreadPool& pool)
+    : config_(config),
+      use_(output.serializer),
+      plan_(plan),
       model_(model),
       plugin_(*output.serializer.plugin),
       runtime_(program != nullptr ? program->facts().runtime : ""),
@@ -55,7 +58,8 @@ void ArtifactWriter::declare(const Calibration& calibration) {
       const HostTensor& tensor = *calibration.sites[i].qparams->find(s.output);
       serializer_.declare({s.name, tensor.dtype(), tensor.shape()});
     }
-  for (const auto& [key, text] : early_metadata(plan_, model_, plugin_, runtime_))
+  for (const auto& [key, text] :
+       early_metadata({config_, plan_, model_, use_, runtime_, calibration.samples_used}))
     serializer_.set_metadata(key, text);
   serializer_.set_metadata(kMetricsKey, metrics_metadata(plan_, widest_sqnr(plan_, model_)));
   serializer_.set_metadata(kDigestsKey, digests_metadata(widest_digests(plan_, model_)));

@@ -17,8 +17,8 @@ class ArtifactWriter {
  public:
   // Refuses a target that cannot be written, and a program that the serializer cannot. All but the
   // output outlive the writer. program: nullptr when the model does not run.
-  ArtifactWriter(const Output& output, const Plan& plan, const Model& model, Program* program,
-                 Overwrite overwrite, ThreadPool& pool);
+  ArtifactWriter(const Config& config, const Output& output, const Plan& plan, const Model& model,
+                 Program* program, Overwrite overwrite, ThreadPool& pool);
   std::vector<Warning> warnings() const;  // of the serializer, about the program
 
   // Declares every tensor of the plan and reserves the room of the metadata. Once, before the
@@ -41,6 +41,8 @@ class ArtifactWriter {
  private:
   void declare_aliases(const Model& model);
 
+  const Config& config_;
+  const PluginUse& use_;
   const Plan& plan_;
   const Model& model_;
   const Plugin& plugin_;

@@ -10,6 +10,7 @@
 #include "base/dtype.hpp"
 #include "base/version.hpp"
 #include "quantize/measure.hpp"
+#include "serialize/configuration.hpp"
 
 namespace detent {
 namespace {
@@ -83,6 +84,18 @@ PluginStamp stamp(const PluginUse& use) {
   return {use.plugin->id, use.plugin->version, use.params};
 }
 
+json::Value quantization(const MetadataInput& input) {
+  std::vector<TensorRecord> records;
+  for (const TensorPlan& t : input.plan.tensors)
+    if (t.quantize) records.push_back(make_record(t, input.model.tensors()[t.tensor]));
+  std::vector<ActivationRecord> activations;
+  for (const ActivationPlan& a : input.plan.activations)
+    activations.push_back(make_record(a, input.plan, input.model));
+  json::Value all = to_json(records, activations);
+  all.if_object()->set("calibration_samples", input.calibration_samples);
+  return all;
+}
+
 }  // namespace
 
 TensorRecord make_record(const TensorPlan& plan, const TensorInfo& info) {
@@ -118,21 +131,14 @@ ActivationRecord make_record(const ActivationPlan& plan, const Plan& whole, cons
   return r;
 }
 
-std::vector<std::pair<std::string, std::string>> early_metadata(const Plan& plan,
-                                                                const Model& model,
-                                                                const Plugin& serializer,
-                                                                const std::string& runtime) {
-  std::vector<TensorRecord> records;
-  for (const TensorPlan& t : plan.tensors)
-    if (t.quantize) records.push_back(make_record(t, model.tensors()[t.tensor]));
-  std::vector<ActivationRecord> activations;
-  for (const ActivationPlan& a : plan.activations)
-    activations.push_back(make_record(a, plan, model));
+std::vector<std::pair<std::string, std::string>> early_metadata(const MetadataInput& input) {
+  const Model& model = input.model;
   std::vector<std::pair<std::string, std::string>> all{
-      {kQuantizationKey, json::dump(to_json(records, activations))},
-      {kArchitectureKey, json::dump(architecture(plan, model))},
-      {kVersionsKey, json::dump(versions(plan, serializer, runtime))}};
-  std::set<std::string> ours{kQuantizationKey, kArchitectureKey, kVersionsKey,
+      {kQuantizationKey, json::dump(quantization(input))},
+      {kArchitectureKey, json::dump(architecture(input.plan, model))},
+      {kVersionsKey, json::dump(versions(input.plan, *input.serializer.plugin, input.runtime))},
+      {kConfigurationKey, json::dump(recorded_configuration(input.config, input.serializer))}};
+  std::set<std::string> ours{kQuantizationKey, kArchitectureKey, kVersionsKey, kConfigurationKey,
                              kMetricsKey,      kDigestsKey,      "format"};
   if (!model.aliases().empty()) {
     all.emplace_back(kAliasesKey, json::dump(aliases(model)));

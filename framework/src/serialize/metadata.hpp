@@ -12,13 +12,19 @@
 
 namespace detent {
 
+struct MetadataInput {
+  const Config& config;
+  const Plan& plan;
+  const Model& model;
+  const PluginUse& serializer;
+  const std::string& runtime;         // what runs the model; empty when it does not run
+  std::uint64_t calibration_samples;  // that the observers of activations saw
+};
+
 // What is known before the first tensor is written: "quantization", "architecture", "versions",
-// "aliases" where tensors have several names, and the model's own metadata under other keys.
-// Deterministic: no time, no path, no host.
-std::vector<std::pair<std::string, std::string>> early_metadata(const Plan& plan,
-                                                                const Model& model,
-                                                                const Plugin& serializer,
-                                                                const std::string& runtime);
+// "configuration", "aliases" where tensors have several names, and the model's own metadata under
+// other keys. Deterministic: no time, no path, no host.
+std::vector<std::pair<std::string, std::string>> early_metadata(const MetadataInput& input);
 
 // tensor -> the SQNR of a quantized tensor
 using SqnrOf = std::map<std::string, double>;

@@ -100,6 +100,12 @@ TEST_CASE("what is recorded of activations is read back and is not taken for a k
   CHECK(text(input, "/granularity") == "per_tensor");
   CHECK(text(input, "/observer") == "histogram");
   CHECK(*at(input, "/dynamic").if_bool() == false);
+  CHECK(text(input, "/scales/0") == "fc1.input_scale");
+  CHECK(number(quantization, "/calibration_samples") == 60);
+  const json::Value configuration = artifact.group(kConfigurationKey);
+  CHECK(number(configuration, "/calibration/samples") == 150);  // asked for; there are 60
+  CHECK(configuration.at_pointer("/calibration/data") == nullptr);
+  CHECK(number(configuration, "/rules/0/activation/observer/params/bins") == 2048);
   CHECK(quantization.at_pointer("/layers/fc1/output") != nullptr);
   REQUIRE(artifact.activations().size() == 4);
   CHECK(artifact.activations()[1].stored() ==
