@@ -73,7 +73,8 @@ TEST_CASE("without LibTorch what needs a model that runs is refused, and says wh
       pipeline(folder, "{" + weight + R"(, "activation": {"quantizer": "int8"}})", "safetensors"));
   CHECK(activation.exit_code == 2);
   CHECK(activation.err.find("this installation has no LibTorch") != std::string::npos);
-  const auto program = run(folder, pipeline(folder, "{" + weight + "}", "torchscript"));
+  const auto program =
+      run(folder, pipeline(folder, "{" + weight + "}", "torchscript"), "out.pt");
   CHECK(program.exit_code == 2);
   CHECK(program.err.find("this installation has no LibTorch") != std::string::npos);
   CHECK(folder.names() == std::vector<std::string>{"pipeline.json"});

@@ -22,7 +22,7 @@ except ImportError:
 BEYOND = {
     "bad_dtype", "bad_regex", "empty_exclude", "min_above_max", "nul_in_path", "output_is_the_data",
     "output_is_the_model", "outputs_share_a_path", "pin_too_short", "pin_twice",
-    "pin_without_prefix", "plugin_auto_undecided", "regex_too_costly", "rule_does_nothing",
+    "pin_without_prefix", "plugin_auto_undecided", "plugin_output_extension", "regex_too_costly", "rule_does_nothing",
     "rule_keeps_and_quantizes", "integer_too_large",
 }
 # A string, a comment, or a comma before a closing bracket.

@@ -22,7 +22,7 @@ struct Case {
     test::write_safetensors(folder / "m.safetensors", tensors);
     write_file(folder / "p.json", R"({"model": {"path": "m.safetensors"}, "rules": [)" + rule +
                                       R"(], "calibration": {"data": "c.safetensors"},
-                                     "outputs": [{"serializer": "safetensors", "path": "o"}]})");
+                                     "outputs": [{"serializer": "safetensors", "path": "o.safetensors"}]})");
     config = load_config(folder / "p.json", {});
     check_plugins(config, registry);
     model = std::make_unique<ProgramModel>(folder / "m.safetensors");

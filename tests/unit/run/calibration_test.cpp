@@ -228,8 +228,8 @@ TEST_CASE("states of a model that was changed, no states, and states for nothing
 
 TEST_CASE("a target that exists is refused before the model runs") {
   RunJob run;
-  write_file(run.job.folder / "model.out", "");
-  run.job.configure(kStatic, {{"/outputs/0/path", "model.out"}});
+  write_file(run.job.folder / "there.safetensors", "");
+  run.job.configure(kStatic, {{"/outputs/0/path", "there.safetensors"}});
   refusal(
       [&] {
         run_pipeline(run.job.config, *run.job.model,
