@@ -92,6 +92,34 @@ TEST_CASE("power_error gives the reference's bits on every SIMD target", "[per-t
   }
 }
 
+// Eight equal elements fill every vector, and their pairwise sum is exact: so each power shows.
+TEST_CASE("each power has the reference's bits on every SIMD target", "[per-target]") {
+  for (const auto target : all_targets()) {
+    const Target only(target);
+    INFO(target_name(target));
+    std::mt19937 random(6);
+    for (int i = 0; i < 20000; ++i) {
+      const float value = static_cast<float>(std::ldexp(0.5 + uniform(random) / 2, -(i % 20)));
+      const std::vector<float> x(8, value);
+      const double error =
+          std::fabs(double{value} -
+                    dequantize_affine_ref(quantize_affine_ref(value, kMapped, kInt4), kMapped));
+      CAPTURE(value);
+      REQUIRE(power_error(x, nullptr, kMapped, kInt4, {2.4, 1.0}) == 8 * power_ref(error, 2.4));
+    }
+  }
+}
+
+TEST_CASE("values that come back exactly cost nothing, in every power", "[per-target]") {
+  for (const auto target : all_targets()) {
+    const Target only(target);
+    std::vector<float> x;
+    for (int q = -5; q <= 10; ++q) x.push_back(static_cast<float>(q) * kMapped.scale);
+    for (const double power : {0.5, 1.0, 2.0, 2.4, 3.0, 8.0})
+      CHECK(power_error(x, nullptr, kMapped, kInt4, {power, 1.0}) == 0.0);
+  }
+}
+
 TEST_CASE("power_error with power 2 and no importance is the squared error", "[kernels][power]") {
   const std::vector<float> x = awkward_floats(1000, 3, true);
   CHECK(power_error(x, nullptr, kMapped, kInt4, {2.0, 1.0}) == squared_error(x, kMapped, kInt4));
