@@ -16,7 +16,7 @@ import reader  # noqa: E402
 
 MODEL = program.EXAMPLES / "digits" / "model.safetensors"
 NAMES = ["digits_int8", "digits_int4", "int8_weight_only", "int4_groupwise", "fp16", "mixed_rules",
-         "layer_overrides", "histogram_weights"]
+         "layer_overrides", "histogram_weights", "int4_mse", "torch_ao"]
 # What a scheme may cost in accuracy on the 360 test images; the float model gets 356 of them right.
 ALLOWED_LOSS = 6
 
@@ -40,7 +40,8 @@ def plain_rounding(file, name, weight):
         low, high = low.min(axis, keepdims=True), high.max(axis, keepdims=True)
     qmin, qmax = target["qmin"], target["qmax"]
     if target["symmetric"]:
-        scale, zero = np.maximum(-low, high) / qmax, 0
+        half_range = "half_range" in target.get("rules", [])
+        scale, zero = np.maximum(-low, high) / ((qmax - qmin) / 2 if half_range else qmax), 0
     else:
         scale = (high - low) / (qmax - qmin)
         zero = np.clip(np.rint(qmin - low / np.where(scale > 0, scale, 1)), qmin, qmax)
