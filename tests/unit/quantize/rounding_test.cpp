@@ -210,6 +210,23 @@ TEST_CASE("halves, doubles and bfloat16 are rounded as what they are", "[roundin
   }
 }
 
+TEST_CASE("the middle between two codes goes to the even one, by a quotient", "[rounding]") {
+  // Of scale s the values (k + 1/2) s are exact floats; the product with 1/s is not always k + 1/2.
+  for (const float scale : {1.0F, 3.0F, 5.0F, 7.0F, 11.0F, 13.0F, 47.0F}) {
+    CAPTURE(scale);
+    std::vector<float> x{127 * scale};
+    double expected = 127.0 * 127.0;
+    for (int k = 0; k < 126; ++k) {
+      x.push_back((static_cast<float>(k) + 0.5F) * scale);
+      const int even = k + k % 2;
+      expected += static_cast<double>(even * even);
+    }
+    const auto error = rounding_of(target(DETENT_PER_TENSOR, true, -127, 127),
+                                   {static_cast<std::int64_t>(x.size())}, x);
+    CHECK(error->restored == expected * scale * scale);
+  }
+}
+
 TEST_CASE("zeros and nothing at all are rounded exactly", "[rounding]") {
   CHECK(rounding_of(per_channel(0), {3, 4}, std::vector<float>(12))->noise == 0);
   CHECK(rounding_of(per_group(32), {0, 4}, {})->noise == 0);
