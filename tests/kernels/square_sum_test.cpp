@@ -125,6 +125,15 @@ TEST_CASE("the largest and the smallest parts add up over a whole run", "[kernel
   }
 }
 
+TEST_CASE("no part is added up beyond what a double holds", "[kernels][square_sum]") {
+  // (2^24 - 17) / 2^8: the square is exact in a double, and an odd number of the largest part's
+  // units.
+  const float x = 65535.93359375F;
+  SquareSum sum = sum_of(std::vector<float>(60000, x));
+  sum.carry();
+  CHECK(mean_square(sum) == static_cast<double>(x) * static_cast<double>(x));
+}
+
 TEST_CASE("sums do not depend on the order or the split of the values", "[kernels][square_sum]") {
   const std::vector<float> x = mixed(2000, 10);
   const SquareSum whole = sum_of(x);

@@ -197,6 +197,40 @@ TEST_CASE("imatrix moves both ends, and gains by it", "[plugins][observers][clip
   CHECK(better > 5);
 }
 
+namespace {
+
+// 1000 values on the codes of [-0.5, 0.5], and one at 1: half the range is best, unless that one
+// counts.
+std::vector<float> half_and_one() {
+  std::vector<float> x;
+  for (int i = 0; i < 1000; ++i) x.push_back(0.5F / 7 * static_cast<float>(i % 15 - 7));
+  x.push_back(1.0F);
+  return x;
+}
+
+const Params kDownToHalf{{"/norm", 2.0}, {"/grid", 4}, {"/maxshrink", 0.75}};
+
+}  // namespace
+
+TEST_CASE("the smallest range of the grid is a candidate", "[plugins][observers][clip]") {
+  Observer observer(plugin("mse"), kDownToHalf, qspec(-8, 7, true));
+  observer.observe(Tensor::of({1001}, half_and_one()));
+  CHECK(observer.qparams().values<double>("range_max")[0] == 0.5);
+}
+
+TEST_CASE("an element that is left out takes its importance with it",
+          "[plugins][observers][clip]") {
+  std::vector<float> x = half_and_one();
+  std::reverse(x.begin(), x.end());  // the 1 comes first, and before it what is left out
+  x.insert(x.begin(), std::numeric_limits<float>::quiet_NaN());
+  std::vector<double> counts(x.size(), 1.0);
+  counts[0] = 1e9;  // would keep the 1 behind it
+  const auto n = static_cast<std::int64_t>(x.size());
+  Observer observer(plugin("imatrix"), kDownToHalf, qspec(-8, 7, true));
+  observer.observe_weighted(Tensor::of({n}, x), Tensor::of<double>({n}, counts));
+  CHECK(observer.qparams().values<double>("range_max")[0] == 0.5);
+}
+
 TEST_CASE("imatrix without any importance above zero counts all elements alike",
           "[plugins][observers][clip]") {
   const Tensor weight = Tensor::of({4, 64}, heavy_tailed(256, 3));

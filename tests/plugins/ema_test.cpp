@@ -30,6 +30,18 @@ const float kNan = std::numeric_limits<float>::quiet_NaN();
 
 }  // namespace
 
+TEST_CASE("ends that pass one another in float32 are one value and not an empty range",
+          "[plugins][observers]") {
+  detent_qspec spec = qspec();
+  spec.affine_rules = DETENT_AFFINE_FLOAT32;
+  Observer observer = make(0.3, spec);
+  observer.observe(pair(0x1.726256p+0F, 0x1.726258p+0F));  // neighbours
+  observer.observe(pair(-0x1.b82dd8p+3F, -0x1.b82dd8p+3F));
+  // numpy, in float32: the lower becomes -3.1139097, the upper -3.1139102.
+  CHECK(low(observer) == static_cast<double>(-3.1139097F));
+  CHECK(high(observer) == static_cast<double>(-3.1139097F));
+}
+
 TEST_CASE("ema copies the first batch and averages the others", "[plugins][observers]") {
   Observer observer = make(0.25);
   observer.observe(pair(-8, 4));

@@ -49,9 +49,9 @@ AffineParams choose(Real lo, Real hi, Codes codes, Mapping mapping,
   Real scale = std::isfinite(width) ? width / divisor : hi / divisor - lo / divisor;
   if (!rule.floor_zero_only) scale = std::max(scale, static_cast<Real>(rule.min_scale));
   if (double{scale} < kSmallest) return zero_range(codes, mapping, rule);
-  const double zero = symmetric ? middle_of(codes)
-                                : std::clamp<double>(zero_point(lo, scale, codes, rule), codes.min,
-                                                     codes.max);
+  const double zero =
+      symmetric ? middle_of(codes)
+                : std::clamp<double>(zero_point(lo, scale, codes, rule), codes.min, codes.max);
   return {to_scale(double{scale}, codes, zero), static_cast<std::int32_t>(zero)};
 }
 

@@ -136,6 +136,20 @@ TEST_CASE("states of another model, observer, parameter or layer are refused wit
   CHECK(contains(refusal([&] { load(job, {state}); }, ErrorCode::config), "it has params"));
 }
 
+TEST_CASE("states of the same codes by another rule for scales are refused") {
+  const auto uint8 = [](const char* convention) {
+    return R"({"observer": "minmax", "quantizer": "int8", "params": {"dtype": "uint8",
+               "symmetric": true, "narrow_range": false, "convention": ")" +
+           std::string(convention) + "\"}}";
+  };
+  CalibrationJob job(uint8("detent"));
+  job.write_samples(job.random_samples(60));
+  const std::string state = observed(job);
+  load(job, {state});
+  job.configure(uint8("onnxruntime"));  // 0..255 too, but half of 255 in place of 127
+  CHECK(contains(refusal([&] { load(job, {state}); }, ErrorCode::config), "it has target"));
+}
+
 TEST_CASE("the same data twice and a missing part are refused") {
   CalibrationJob job(rule("minmax"));
   job.write_samples(job.random_samples(60));
