@@ -28,6 +28,12 @@ TEST_CASE("SQNR, MSE, largest error and cosine are those worked out by hand") {
   CHECK(e.cosine() == Approx(0.9635460822563594).epsilon(1e-14));
 }
 
+TEST_CASE("SQNR knows no small: weights of a millionth have the figure of ordinary ones") {
+  constexpr float kSmall = 0x1p-20F;
+  CHECK(error_of({3 * kSmall, 4 * kSmall, 0}, {3 * kSmall, 3 * kSmall, kSmall}).sqnr_db() ==
+        Approx(10.969100130080564));
+}
+
 TEST_CASE("what is equal has no error, and what became zero has no direction") {
   const QuantizationError same = error_of({1, -2}, {1, -2});
   CHECK(same.sqnr_db() == kInfinity);
