@@ -51,7 +51,7 @@ def write_table(path, chosen, results):
     caught = sum(1 for f in chosen if results[f.id] and not isinstance(results[f.id], str))
     lines = [
         "# Planted faults", "",
-        "For whoever wants to know what the tests of the numeric code are worth. `./dev mutate` plants each of these faults alone in",
+        "For whoever wants to know what the tests of the numeric code are worth. `./dev mutate --table docs/mutation.md` plants each of these faults alone in",
         "a copy of the sources (`tests/mutation/mutants.toml`), builds and runs the tests that it names, and writes this page. A fault that no test",
         "notices fails the command.", "",
         f"{caught} of {len(chosen)} faults are noticed.", "",
