@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Statistics of the inputs of weights, against PyTorch's hooks on the eager model.
 
-The plugins of $DETENT_TEST_STATISTICS: a quantizer that stores the mean squares it was told, and an
+Most with the plugins of $DETENT_TEST_STATISTICS: a quantizer that stores the mean squares it was told, and an
 observer that provides them.
 """
 import json
@@ -116,17 +116,21 @@ class Statistics(unittest.TestCase):
         return mean.reshape(1, -1, *behind)
 
     def test_the_weighted_error_is_that_of_the_stored_codes(self):
-        run = self.run_with("error", {"observer": "a.weighing", "quantizer": "int8"})
-        stored = load_file(run.artefact)
-        for layer, mean in self.expected.items():
-            weight = getattr(self.network, layer).weight.double()
-            h = self.importance(layer, mean)
-            scale = torch.tensor(stored[f"{layer}.weight_scale"]).double().reshape(-1, *(1,) * (weight.dim() - 1))
-            back = torch.tensor(stored[f"{layer}.weight"]).double() * scale
-            noise, signal = (h * (weight - back)**2).sum(), (h * weight**2).sum()
-            with self.subTest(layer=layer):
-                self.assertAlmostEqual(pipeline.number(run.layers()[layer]["weighted_sqnr_db"]),
-                                       float(10 * torch.log10(signal / noise)), delta=1e-3)
+        """Also with built-in plugins alone: imatrix has second_moment watch the inputs."""
+        for observer, arguments in (("a.weighing", PLUGINS), ("imatrix", ())):
+            run = pipeline.Run(self.root / f"error_{observer}", self.model, self.data,
+                               [{"weight": {"observer": observer, "quantizer": "int8"}}], serializer="safetensors",
+                               arguments=arguments)
+            stored = load_file(run.artefact)
+            for layer, mean in self.expected.items():
+                weight = getattr(self.network, layer).weight.double()
+                h = self.importance(layer, mean)
+                scale = torch.tensor(stored[f"{layer}.weight_scale"]).double()
+                back = torch.tensor(stored[f"{layer}.weight"]).double() * scale.reshape(-1, *(1,) * (weight.dim() - 1))
+                noise, signal = (h * (weight - back)**2).sum(), (h * weight**2).sum()
+                with self.subTest(observer=observer, layer=layer):
+                    self.assertAlmostEqual(pipeline.number(run.layers()[layer]["weighted_sqnr_db"]),
+                                           float(10 * torch.log10(signal / noise)), delta=1e-3)
 
     def test_the_report_counts_the_values_that_were_seen(self):
         run = self.run_with("counted", {"observer": "a.weighing", "quantizer": "int8"})
@@ -147,6 +151,28 @@ class Statistics(unittest.TestCase):
         merged = load_file(whole.artefact)
         for name, values in direct.items():  # the fixture adds in float64, in another order
             numpy.testing.assert_allclose(merged[name], values, rtol=1e-6)
+
+    def test_the_built_in_plugins_weigh_without_being_told_who_collects(self):
+        """imatrix asks, second_moment watches; what is stored is at least as good as plain rounding."""
+        scheme = {"observer": "imatrix", "quantizer": {"id": "int4_groupwise", "params": {
+            "group_size": 8, "default_skip": False}}}
+        run = pipeline.Run(self.root / "built_in", self.model, self.data, [{"weight": scheme}],
+                           serializer="safetensors", samples=23, batch_size=4)
+        statistics = run.report["calibration"]["statistics"]
+        self.assertEqual({s["observer"] for s in statistics}, {"second_moment"})
+        self.assertEqual(len(statistics), len(CHANNEL_AXES))
+        self.assertIn("second_moment", {p["id"] for p in run.report["provenance"]["plugins"]})
+        for layer in CHANNEL_AXES:
+            with self.subTest(layer=layer):
+                self.assertGreaterEqual(pipeline.number(run.layers()[layer]["weighted_gain_db"]), -1e-9)
+        states = self.root / "built_in_states"
+        for shard in ("3/3", "1/3", "2/3"):
+            program.detent("observe", run.config, "--state", states, "--shard", shard)
+        direct = run.artefact.read_bytes()
+        program.detent("run", run.config, "--state", states, "--overwrite")
+        self.assertEqual(run.artefact.read_bytes(), direct)
+        program.detent("run", run.config, "--overwrite", "--set", "/runtime/threads=1")
+        self.assertEqual(run.artefact.read_bytes(), direct)
 
     def test_a_file_without_calibration_is_refused(self):
         config, artefact = pipeline.write_config(self.root / "refused", self.model, None,

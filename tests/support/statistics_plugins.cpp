@@ -152,7 +152,8 @@ class Forgetful final : public sdk::Observer {
   }
 };
 
-// Codes of its own: nothing of the weight, and what it was told of the inputs; -1 where nothing.
+// Codes of its own: nothing of the weight, and what it was told of the inputs, -1 where nothing;
+// with an observer its first scale comes first.
 class Asking final : public sdk::Quantizer {
  public:
   static constexpr const char* id = "a.asking";
@@ -190,6 +191,7 @@ class Asking final : public sdk::Quantizer {
     const auto* count = stats.data<int64_t>("input.count", channels_);
     for (int64_t c = 0; c < channels_; ++c)
       told[c] = given == nullptr || count == nullptr ? -1 : given[c];
+    if (const float* scale = stats.data<float>("scale", 1); observed_) told[0] = scale[0];
     return {};
   }
   sdk::Status dequantize(const sdk::Source&, const sdk::MutableTensor&, const sdk::Call&) override {

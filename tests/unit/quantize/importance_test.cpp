@@ -217,6 +217,20 @@ TEST_CASE("a quantizer is lent the statistic of the inputs that it asked for") {
   CHECK(job.quantize("e.weight", "told") == Values{-1, -1, -1});
 }
 
+TEST_CASE(
+    "that a quantizer asks for a statistic gives no importance to an observer that does not") {
+  const auto told = [](const std::string& observer) {
+    StatisticsJob job({f32("fc.weight", {2, 3}, {1, 0, 0, 1, 2, 1})},
+                      {{"fc.weight", "linear", "forward"}},
+                      R"({"weight": {"observer": ")" + observer +
+                          R"(", "quantizer": {"id": "a.asking", "params": {"observed": true}}}})");
+    job.write_samples({2, 3}, {1, 2, 3, 3, 4, 0});
+    return job.quantize("fc.weight", "told");
+  };
+  CHECK(told("a.modest") == Values{0.5, 10, 4.5});
+  CHECK(told("a.weighing") == Values{6, 10, 4.5});
+}
+
 TEST_CASE("inputs of another number of channels than the weight has are refused by name") {
   StatisticsJob job({f32("fc.weight", {2, 3}, {1, 0, 0, 1, 2, 1})},
                     {{"fc.weight", "linear", "forward"}});
