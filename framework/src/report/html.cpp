@@ -133,10 +133,18 @@ std::string gain_text(const std::optional<double>& gain) {
   return fmt::format("{:+.2f}", std::fabs(*gain) < 0.005 ? 0.0 : *gain);
 }
 
+// With what it is where errors count as much as the inputs they meet, when that is known.
+std::string gain_cell(const json::Value& layer) {
+  const std::string gain = gain_text(number_at(layer, "/gain_db"));
+  const auto weighted = number_at(layer, "/weighted_gain_db");
+  if (!weighted) return gain;
+  return gain + "<br><span class=\"soft\" title=\"weighted by the inputs\">" + gain_text(weighted) +
+         "&nbsp;weighted</span>";
+}
+
 std::string layer_row(const json::Value& layer) {
   const auto db = number_at(layer, "/sqnr_db");
   const auto output_db = number_at(layer, "/output_sqnr_db");
-  const auto gain = number_at(layer, "/gain_db");
   const auto cosine = number_at(layer, "/cosine");
   const auto mse = number_at(layer, "/mse");
   const auto error = number_at(layer, "/max_abs_error");
@@ -152,7 +160,7 @@ std::string layer_row(const json::Value& layer) {
       "class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
       quantized ? "quantized" : "kept", html_escape(text_at(layer, "/name")),
       html_escape(text_at(layer, "/type")), html_escape(what),
-      bits ? fmt::format("{:.0f}", *bits) : "", quality(db), db_text(db), gain_text(gain),
+      bits ? fmt::format("{:.0f}", *bits) : "", quality(db), db_text(db), gain_cell(layer),
       quality(output_db), db_text(output_db), mse ? fmt::format("{:.3g}", *mse) : "",
       cosine ? fmt::format("{:.5f}", *cosine) : "", error ? fmt::format("{:.3g}", *error) : "",
       bytes_at(layer, "/bytes_before"), bytes_at(layer, "/bytes_after"),
