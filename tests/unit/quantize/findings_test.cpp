@@ -112,7 +112,7 @@ TEST_CASE("who says of itself that it only rounds is not told so") {
   job.observer.provides = {"stat:minmax/1", "range:minmax"};
   CHECK(job.gain_warnings().empty());
   for (const char* other : {"\"gptq\"", "1", "null", "[\"rtn\"]"}) {
-    job.plan.tensors[2].quantizer.meta = {{"algorithm", other}};
+    job.plan.tensors[2].quantizer.meta = {{"scheme", "\"rtn\""}, {"algorithm", other}};
     CHECK(job.gain_warnings().size() == 1);
   }
 }
