@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "plugins/all_observers.hpp"
@@ -43,6 +44,17 @@ Typed all_of(const std::string& name, detent_dtype dtype, int exponent_bits, int
   return {name, Tensor::of_bits(dtype, {8, 8, 128, 8}, bits), copy};
 }
 
+// Subnormal numbers alone: beside larger ones they do not show.
+Typed tiny_halves() {
+  std::vector<std::uint16_t> bits;
+  std::vector<double> copy;
+  for (std::uint16_t i = 0; i < 48; ++i) {
+    bits.push_back(static_cast<std::uint16_t>((i % 2 << 15) | (i * 19 + 3)));
+    copy.push_back(decode(bits.back(), 5, 10));
+  }
+  return {"subnormal f16", Tensor::of_bits(DETENT_F16, {2, 3, 4, 2}, bits), copy};
+}
+
 template <class T>
 Typed integers(const std::string& name) {
   std::mt19937_64 random(5);
@@ -62,6 +74,7 @@ Typed floats() {
 std::vector<Typed> all_types() {
   return {floats(),
           all_of("f16", DETENT_F16, 5, 10),
+          tiny_halves(),
           all_of("bf16", DETENT_BF16, 8, 7),
           integers<std::int8_t>("i8"),
           integers<std::uint8_t>("u8"),
@@ -82,10 +95,10 @@ std::vector<detent_qspec> all_slottings(std::int64_t group_size = 5) {
           per_group(qspec(-8, 7, true), group_size)};
 }
 
-// One hash-like text of everything that an observer knows and says.
-std::string answer(const ObserverKind& kind, const Tensor& x, const detent_qspec& spec) {
+// Everything that an observer knows and says, as a hash: a failure need not print megabytes.
+std::size_t answer(const ObserverKind& kind, const Tensor& x, const detent_qspec& spec) {
   const Observer seen = saw(kind, {x, x}, spec);
-  return seen.save() + parameters_of(seen, spec);
+  return std::hash<std::string>()(seen.save() + parameters_of(seen, spec));
 }
 
 template <class T>
