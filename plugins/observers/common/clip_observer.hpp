@@ -12,20 +12,12 @@
 #include "clip_params.hpp"
 #include "clip_ranges.hpp"
 #include "clip_state.hpp"
+#include "non_finite.hpp"
 #include "qparams.hpp"
-#include "range_observer.hpp"
+#include "search_target.hpp"
 #include <detent/sdk.hpp>
 
 namespace detent {
-
-// Errors  INVALID_ARG (no target, or codes that no affine mapping has), UNSUPPORTED (unknown rules)
-inline kernels::SearchTarget read_search_target(const detent_qspec* target) {
-  if (target == nullptr)
-    throw sdk::Error(DETENT_E_INVALID_ARG, "a search for a range needs the target's codes");
-  return {read_codes(*target),
-          target->symmetric != 0 ? kernels::Mapping::symmetric : kernels::Mapping::asymmetric,
-          read_rule(*target)};
-}
 
 // Is there a value that cannot be an importance? What is broadcast is looked at once.
 inline bool holds_bad_importance(const sdk::TensorView& importance) {
@@ -76,11 +68,9 @@ class ClipObserver : public sdk::Observer {
   }
 
   sdk::Status load(sdk::Reader& in) override {
-    const std::uint32_t ndim = grouping_.granularity == DETENT_PER_TENSOR    ? 0
-                               : grouping_.granularity == DETENT_PER_CHANNEL ? 1
-                                                                             : 2;
     ClipState loaded;
-    if (const char* const wrong = loaded.load(in, target_, ndim); wrong != nullptr)
+    if (const char* const wrong = loaded.load(in, target_, grouping_.dimensions());
+        wrong != nullptr)
       return {DETENT_E_BAD_STATE, std::string("not a state of this observer: ") + wrong};
     state_ = std::move(loaded);
     return {};
@@ -126,10 +116,8 @@ class ClipObserver : public sdk::Observer {
       state.non_finite += slot.non_finite;
       state.values.push_back(slot.range);
     }
-    if (state.non_finite != 0 && non_finite_ == NonFinite::error)
-      return {DETENT_E_NUMERIC,
-              std::to_string(state.non_finite) + " of " + std::to_string(slots.elements()) +
-                  " values are NaN or infinite\nset \"non_finite\": \"ignore\" to leave them out"};
+    const sdk::Status allowed = check_non_finite(non_finite_, state.non_finite, slots.elements());
+    if (!allowed.ok()) return allowed;
     state.finite = static_cast<std::uint64_t>(slots.elements()) - state.non_finite;
     state.chosen = clip_ranges(x, importance, slots, found, target_, rules_, call);
     state_ = std::move(state);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "shape_state.hpp"
 #include <detent/kernels/affine.hpp>
 #include <detent/kernels/clip_search.hpp>
 #include <detent/sdk.hpp>
@@ -52,8 +53,7 @@ struct ClipState {
     static_assert(std::endian::native == std::endian::little, "states are little-endian");
     out.pod(static_cast<std::uint32_t>(started));
     out.pod(SearchedFor(target));
-    out.pod(static_cast<std::uint32_t>(shape.size()));
-    for (const std::int64_t extent : shape) out.pod(extent);
+    write_shape(out, shape);
     out.pod(finite);
     out.pod(non_finite);
     out.vec(values);
@@ -64,22 +64,16 @@ struct ClipState {
   const char* load(sdk::Reader& in, const kernels::SearchTarget& target,
                    std::uint32_t expected_ndim) {
     constexpr std::uint64_t kMaxSlots = std::uint64_t{1} << 40;
-    std::uint32_t has_started = 0, ndim = 0;
+    std::uint32_t has_started = 0;
     SearchedFor searched;
-    if (!in.pod(has_started) || !in.pod(searched) || !in.pod(ndim)) return "it is too short";
+    if (!in.pod(has_started) || !in.pod(searched)) return "it is too short";
     if (searched != SearchedFor(target)) return "it was searched for other codes or scales";
-    if (has_started > 1 || ndim != (has_started != 0 ? expected_ndim : 0))
-      return "another granularity";
+    std::uint64_t slots = 0;
+    if (const char* const wrong =
+            read_shape(in, has_started, expected_ndim, kMaxSlots, shape, slots);
+        wrong != nullptr)
+      return wrong;
     started = has_started != 0;
-    std::uint64_t slots = has_started;
-    for (std::uint32_t d = 0; d < ndim; ++d) {
-      std::int64_t extent = 0;
-      if (!in.pod(extent)) return "it is too short";
-      if (extent < 1 || static_cast<std::uint64_t>(extent) > kMaxSlots / slots)
-        return "an extent is out of range";
-      slots *= static_cast<std::uint64_t>(extent);
-      shape.push_back(extent);
-    }
     if (!in.pod(finite) || !in.pod(non_finite)) return "it is too short";
     if (!in.vec(values, slots) || values.size() != slots || !in.vec(chosen, slots) ||
         chosen.size() != slots)

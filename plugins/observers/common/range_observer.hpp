@@ -8,25 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "non_finite.hpp"
 #include "qparams.hpp"
 #include "scan_ranges.hpp"
+#include "shape_state.hpp"
 #include "slots.hpp"
 #include <detent/sdk.hpp>
 
 namespace detent {
-
-enum class NonFinite { ignore, error };
-
-inline NonFinite read_non_finite(const sdk::Params& params) {
-  return params.get("/non_finite", "ignore") == "error" ? NonFinite::error : NonFinite::ignore;
-}
-
-inline std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string text = "[";
-  for (std::size_t d = 0; d < shape.size(); ++d)
-    text += (d == 0 ? "" : ", ") + std::to_string(shape[d]);
-  return text + "]";
-}
 
 // The first batch with elements fixes the number of slots. Batches without elements do nothing; a
 // slot without a finite value in a batch keeps its range.
@@ -52,10 +41,8 @@ class RangeObserver : public sdk::Observer {
     const std::vector<kernels::FiniteRange> batch = scan_ranges(x, slots, call);
     std::uint64_t non_finite = 0;
     for (const kernels::FiniteRange& range : batch) non_finite += range.non_finite;
-    if (non_finite != 0 && non_finite_ == NonFinite::error)
-      return {DETENT_E_NUMERIC,
-              std::to_string(non_finite) + " of " + std::to_string(slots.elements()) +
-                  " values are NaN or infinite\nset \"non_finite\": \"ignore\" to leave them out"};
+    const sdk::Status allowed = check_non_finite(non_finite_, non_finite, slots.elements());
+    if (!allowed.ok()) return allowed;
     start(slots.shape(), batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i)
       if (!batch[i].range.empty()) fold(state_.ranges[i], batch[i].range);
@@ -72,8 +59,7 @@ class RangeObserver : public sdk::Observer {
   sdk::Status save(sdk::Writer& out) const override {
     static_assert(std::endian::native == std::endian::little, "states are little-endian");
     out.pod(static_cast<std::uint32_t>(state_.started));
-    out.pod(static_cast<std::uint32_t>(state_.shape.size()));
-    for (const std::int64_t extent : state_.shape) out.pod(extent);
+    write_shape(out, state_.shape);
     out.pod(state_.finite);
     out.pod(state_.non_finite);
     out.vec(state_.ranges);
@@ -143,22 +129,13 @@ class RangeObserver : public sdk::Observer {
     constexpr std::uint64_t kMaxSlots = std::uint64_t{1} << 40;
     constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 62;
     std::uint32_t started = 0;
-    std::uint32_t ndim = 0;
-    if (!in.pod(started) || !in.pod(ndim)) return "it is too short";
-    const std::uint32_t expected = grouping_.granularity == DETENT_PER_TENSOR    ? 0
-                                   : grouping_.granularity == DETENT_PER_CHANNEL ? 1
-                                                                                 : 2;
-    if (started > 1 || ndim != (started != 0 ? expected : 0)) return "another granularity";
+    if (!in.pod(started)) return "it is too short";
+    std::uint64_t slots = 0;
+    if (const char* const wrong =
+            read_shape(in, started, grouping_.dimensions(), kMaxSlots, out.shape, slots);
+        wrong != nullptr)
+      return wrong;
     out.started = started != 0;
-    std::uint64_t slots = started;
-    for (std::uint32_t d = 0; d < ndim; ++d) {
-      std::int64_t extent = 0;
-      if (!in.pod(extent)) return "it is too short";
-      if (extent < 1 || static_cast<std::uint64_t>(extent) > kMaxSlots / slots)
-        return "an extent is out of range";
-      slots *= static_cast<std::uint64_t>(extent);
-      out.shape.push_back(extent);
-    }
     if (!in.pod(out.finite) || !in.pod(out.non_finite)) return "it is too short";
     if (out.finite > kMaxCount || out.non_finite > kMaxCount) return "a count is out of range";
     if (!in.vec(out.ranges, slots) || out.ranges.size() != slots) return "the ranges do not fit";

@@ -58,6 +58,19 @@ inline std::vector<ScanTask> cut_into_tasks(const Slots& slots, std::int64_t* pa
   return tasks;
 }
 
+// f(slot, partial) for every partial result of these tasks, in their order.
+template <class F>
+void for_each_partial(const std::vector<ScanTask>& tasks, std::size_t partials, F&& f) {
+  std::size_t k = 0;
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    const auto slot = static_cast<std::size_t>(tasks[t].first_slot);
+    const std::size_t begin = k;
+    const std::size_t end =
+        t + 1 < tasks.size() ? static_cast<std::size_t>(tasks[t + 1].offset) : partials;
+    for (; k < end; ++k) f(slot + (k - begin), k);
+  }
+}
+
 // Cuts n elements that start at `first` into parts for kernels:
 //   columns(at, rows, slot)      `rows` whole rows, of which each element is of another slot
 //   runs(at, count, length, slot)  `count` runs, of slots that follow one another
@@ -124,12 +137,9 @@ inline std::vector<kernels::FiniteRange> scan_ranges(const sdk::TensorView& x, c
   if (call.cancelled()) throw sdk::Error(DETENT_E_CANCELLED, "");
 
   std::vector<kernels::FiniteRange> ranges(static_cast<std::size_t>(slots.count()));
-  for (std::size_t t = 0; t < tasks.size(); ++t) {
-    const std::int64_t end = t + 1 < tasks.size() ? tasks[t + 1].offset : n_partials;
-    for (std::int64_t k = tasks[t].offset; k < end; ++k)
-      ranges[static_cast<std::size_t>(tasks[t].first_slot + k - tasks[t].offset)].include(
-          partials[static_cast<std::size_t>(k)]);
-  }
+  for_each_partial(tasks, partials.size(), [&](std::size_t slot, std::size_t partial) {
+    ranges[slot].include(partials[partial]);
+  });
   return ranges;
 }
 

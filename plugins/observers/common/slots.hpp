@@ -16,6 +16,12 @@ struct Grouping {
   std::int32_t axis = 0;
   std::int64_t group_size = 0;
 
+  // Of the scales' shape: [], [channels] or [rows, groups].
+  std::uint32_t dimensions() const noexcept {
+    if (granularity == DETENT_PER_TENSOR) return 0;
+    return granularity == DETENT_PER_CHANNEL ? 1 : 2;
+  }
+
   friend bool operator==(const Grouping&, const Grouping&) = default;
 };
 
@@ -37,6 +43,13 @@ inline Grouping read_grouping(const detent_qspec* target) {
   throw sdk::Error(DETENT_E_UNSUPPORTED, "this observer has no granularity number " +
                                              std::to_string(target->granularity) +
                                              "\nit observes per tensor, per channel and per group");
+}
+
+inline std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text = "[";
+  for (std::size_t d = 0; d < shape.size(); ++d)
+    text += (d == 0 ? "" : ", ") + std::to_string(shape[d]);
+  return text + "]";
 }
 
 // Splits the elements of one shape, numbered in row-major order, into runs that lie side by side

@@ -7,6 +7,7 @@
 
 #include "../common/pieces.hpp"
 #include "../common/slots.hpp"
+#include <detent/kernels/finite_range.hpp>
 #include <detent/kernels/histogram_count.hpp>
 #include <detent/sdk.hpp>
 

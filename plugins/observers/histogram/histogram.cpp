@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "../common/range_observer.hpp"
+#include "../common/non_finite.hpp"
+#include "../common/scan_ranges.hpp"
+#include "../common/search_target.hpp"
 #include "choose_ranges.hpp"
 #include "count_batch.hpp"
 #include "state.hpp"
@@ -106,10 +108,8 @@ class HistogramObserver final : public sdk::Observer {
     batch.shape = slots.shape();
     for (const kernels::FiniteRange& range : ranges) batch.non_finite += range.non_finite;
     batch.finite = static_cast<std::uint64_t>(slots.elements()) - batch.non_finite;
-    if (batch.non_finite != 0 && non_finite_ == NonFinite::error)
-      return {DETENT_E_NUMERIC,
-              std::to_string(batch.non_finite) + " of " + std::to_string(slots.elements()) +
-                  " values are NaN or infinite\nset \"non_finite\": \"ignore\" to leave them out"};
+    const sdk::Status allowed = check_non_finite(non_finite_, batch.non_finite, slots.elements());
+    if (!allowed.ok()) return allowed;
     batch.slots = count_batch(x, slots, ranges, bins_, call);
     if (state_.started) return state_.add(batch, bins_);
     state_ = std::move(batch);
@@ -136,11 +136,8 @@ class HistogramObserver final : public sdk::Observer {
   }
 
   sdk::Status load(sdk::Reader& in) override {
-    const std::uint32_t ndim = grouping_.granularity == DETENT_PER_TENSOR    ? 0
-                               : grouping_.granularity == DETENT_PER_CHANNEL ? 1
-                                                                             : 2;
     HistogramState loaded;
-    if (const char* const wrong = loaded.load(in, bins_, ndim); wrong != nullptr)
+    if (const char* const wrong = loaded.load(in, bins_, grouping_.dimensions()); wrong != nullptr)
       return {DETENT_E_BAD_STATE, std::string("not a state of this observer: ") + wrong};
     state_ = std::move(loaded);
     return {};
@@ -150,9 +147,7 @@ class HistogramObserver final : public sdk::Observer {
                       const sdk::Call& call) const override {
     if (read_grouping(&target) != grouping_)
       return {DETENT_E_INVALID_ARG, "the target has another granularity than the observed one"};
-    const auto mapping =
-        target.symmetric != 0 ? kernels::Mapping::symmetric : kernels::Mapping::asymmetric;
-    const kernels::SearchTarget searched{read_codes(target), mapping, read_rule(target)};
+    const kernels::SearchTarget searched = read_search_target(&target);
     return write_qparams(choose_ranges(state_.slots, searched, method_, call), state_.shape, target,
                          out);
   }

@@ -3,6 +3,8 @@
 
 #include <bit>
 
+#include "../common/shape_state.hpp"
+
 namespace detent {
 namespace {
 
@@ -42,8 +44,7 @@ sdk::Status HistogramState::add(const HistogramState& other, std::int64_t bins) 
 
 void HistogramState::save(sdk::Writer& out, std::int64_t bins) const {
   out.pod(static_cast<std::uint32_t>(started));
-  out.pod(static_cast<std::uint32_t>(shape.size()));
-  for (const std::int64_t extent : shape) out.pod(extent);
+  write_shape(out, shape);
   out.pod(bins);
   out.pod(finite);
   out.pod(non_finite);
@@ -58,24 +59,19 @@ void HistogramState::save(sdk::Writer& out, std::int64_t bins) const {
 
 const char* HistogramState::load(sdk::Reader& in, std::int64_t bins, std::uint32_t ndim) {
   std::uint32_t has_started = 0;
-  std::uint32_t has_ndim = 0;
-  if (!in.pod(has_started) || !in.pod(has_ndim)) return "it is too short";
-  if (has_started > 1 || has_ndim != (has_started != 0 ? ndim : 0)) return "another granularity";
+  if (!in.pod(has_started)) return "it is too short";
+  std::uint64_t count = 0;
+  const auto most = static_cast<std::uint64_t>(kMaxCounts / bins);
+  if (const char* const wrong = read_shape(in, has_started, ndim, most, shape, count);
+      wrong != nullptr)
+    return wrong;
   started = has_started != 0;
-  std::int64_t count = has_started;
-  for (std::uint32_t d = 0; d < has_ndim; ++d) {
-    std::int64_t extent = 0;
-    if (!in.pod(extent)) return "it is too short";
-    if (extent < 1 || extent > kMaxCounts / bins / count) return "an extent is out of range";
-    count *= extent;
-    shape.push_back(extent);
-  }
   std::int64_t has_bins = 0;
   if (!in.pod(has_bins) || !in.pod(finite) || !in.pod(non_finite)) return "it is too short";
   if (has_bins != bins) return "it was made with another number of bins";
   if (finite > kMaxValues || non_finite > kMaxValues) return "a count is out of range";
   std::uint64_t left = finite;
-  for (std::int64_t i = 0; i < count; ++i) {
+  for (std::uint64_t i = 0; i < count; ++i) {
     kernels::Histogram slot;
     if (const char* const wrong = read_slot(in, bins, slot); wrong != nullptr) return wrong;
     if (slot.total() > left) return "the counts contradict";

@@ -9,7 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "../common/range_observer.hpp"
+#include "../common/non_finite.hpp"
+#include "../common/qparams.hpp"
 #include "state.hpp"
 #include "sum_squares.hpp"
 
@@ -53,10 +54,8 @@ class SecondMoment final : public sdk::Observer {
     const Slots slots(x, grouping_);
     if (sdk::Status fits = check_fit(slots.shape()); !fits.ok()) return fits;
     MomentState batch{true, slots.shape(), sum_squares(x, slots, call)};
-    if (batch.non_finite() != 0 && non_finite_ == NonFinite::error)
-      return {DETENT_E_NUMERIC,
-              std::to_string(batch.non_finite()) + " of " + std::to_string(slots.elements()) +
-                  " values are NaN or infinite\nset \"non_finite\": \"ignore\" to leave them out"};
+    const sdk::Status allowed = check_non_finite(non_finite_, batch.non_finite(), slots.elements());
+    if (!allowed.ok()) return allowed;
     return state_.add(batch);
   }
 
@@ -80,8 +79,7 @@ class SecondMoment final : public sdk::Observer {
 
   sdk::Status load(sdk::Reader& in) override {
     MomentState loaded;
-    const std::uint32_t ndim = grouping_.granularity == DETENT_PER_CHANNEL ? 1 : 0;
-    if (const char* const wrong = loaded.load(in, ndim); wrong != nullptr)
+    if (const char* const wrong = loaded.load(in, grouping_.dimensions()); wrong != nullptr)
       return {DETENT_E_BAD_STATE, std::string("not a state of this observer: ") + wrong};
     state_ = std::move(loaded);
     return {};

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstddef>
 
+#include "../common/shape_state.hpp"
+
 namespace detent {
 namespace {
 
@@ -64,8 +66,7 @@ std::uint64_t MomentState::non_finite() const noexcept {
 
 void MomentState::save(sdk::Writer& out) const {
   out.pod(static_cast<std::uint32_t>(started));
-  out.pod(static_cast<std::uint32_t>(shape.size()));
-  for (const std::int64_t extent : shape) out.pod(extent);
+  write_shape(out, shape);
   for (const SquareSum& slot : slots) {
     out.pod(slot.finite);
     out.pod(slot.non_finite);
@@ -74,23 +75,17 @@ void MomentState::save(sdk::Writer& out) const {
 }
 
 const char* MomentState::load(sdk::Reader& in, std::uint32_t ndim) {
-  constexpr std::int64_t kMaxSlots = std::int64_t{1} << 40;
+  constexpr std::uint64_t kMaxSlots = std::uint64_t{1} << 40;
   std::uint32_t has_started = 0;
-  std::uint32_t has_ndim = 0;
-  if (!in.pod(has_started) || !in.pod(has_ndim)) return "it is too short";
-  if (has_started > 1 || has_ndim != (has_started != 0 ? ndim : 0)) return "another granularity";
+  if (!in.pod(has_started)) return "it is too short";
+  std::uint64_t count = 0;
+  if (const char* const wrong = read_shape(in, has_started, ndim, kMaxSlots, shape, count);
+      wrong != nullptr)
+    return wrong;
   started = has_started != 0;
-  std::int64_t count = has_started;
-  for (std::uint32_t d = 0; d < has_ndim; ++d) {
-    std::int64_t extent = 0;
-    if (!in.pod(extent)) return "it is too short";
-    if (extent < 1 || extent > kMaxSlots / count) return "an extent is out of range";
-    count *= extent;
-    shape.push_back(extent);
-  }
   std::uint64_t values = 0;
   std::uint64_t others = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
+  for (std::uint64_t i = 0; i < count; ++i) {
     SquareSum slot;
     if (const char* const wrong = read_slot(in, slot); wrong != nullptr) return wrong;
     values +=

@@ -78,12 +78,9 @@ inline std::vector<kernels::SquareSum> sum_squares(const sdk::TensorView& x, con
   if (call.cancelled()) throw sdk::Error(DETENT_E_CANCELLED, "");
 
   std::vector<kernels::SquareSum> sums(static_cast<std::size_t>(slots.count()));
-  for (std::size_t t = 0; t < tasks.size(); ++t) {
-    const std::int64_t end = t + 1 < tasks.size() ? tasks[t + 1].offset : n_partials;
-    for (std::int64_t k = tasks[t].offset; k < end; ++k)
-      sums[static_cast<std::size_t>(tasks[t].first_slot + k - tasks[t].offset)].add(
-          partials[static_cast<std::size_t>(k)]);
-  }
+  for_each_partial(tasks, partials.size(), [&](std::size_t slot, std::size_t partial) {
+    sums[slot].add(partials[partial]);
+  });
   return sums;
 }
 
