@@ -8,6 +8,7 @@
 #include "support/catch.hpp"
 #include "support/json_at.hpp"
 #include "support/program.hpp"
+#include "support/refusal.hpp"
 #include "support/tiny_model.hpp"
 
 namespace detent::test {
@@ -40,10 +41,6 @@ struct Job {
 
 std::string claims(const std::string& mode) {
   return R"({"weight": {"quantizer": "fixture.claims", "params": {"mode": ")" + mode + R"("}}})";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 std::vector<std::string> codes(const json::Value& report, const char* of = "/warnings") {

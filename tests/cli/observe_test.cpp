@@ -2,6 +2,7 @@
 // observe and run --state, where no model runs: what they refuse, and how they say it.
 #include "support/catch.hpp"
 #include "support/program.hpp"
+#include "support/refusal.hpp"
 #include "support/tiny_model.hpp"
 
 namespace detent::test {
@@ -26,10 +27,6 @@ class Job {
 
   TempFolder folder;
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 

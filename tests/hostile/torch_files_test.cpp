@@ -6,16 +6,13 @@
 
 #include "support/catch.hpp"
 #include "support/program.hpp"
+#include "support/refusal.hpp"
 #include "support/torch_archive.hpp"
 
 namespace detent::test {
 namespace {
 
 using namespace pickle;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // inspect and run say this of the file, and leave nothing behind.
 void check_refused(const std::string& bytes, const std::string& message) {

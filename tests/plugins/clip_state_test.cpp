@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "support/catch.hpp"
+#include "support/forged_state.hpp"
 #include "support/mini_host.hpp"
 
 namespace detent::test {
@@ -19,21 +20,11 @@ std::vector<detent_qspec> all_specs() {
 
 Tensor weight() { return Tensor::of<float>({2, 3}, {1, kNan, -3, 4, kNan, 6}); }
 
-template <class T>
-std::string with(std::string bytes, std::size_t at, T value) {
-  return bytes.replace(at, sizeof value, reinterpret_cast<const char*>(&value), sizeof value);
-}
-
 // The per-tensor state: started, symmetric u32, qmin, qmax i32, rule u32, min_scale f64, ndim u32,
 // finite, non_finite u64, n u64, lo, hi f64, n u64, chosen lo, hi f64.
 constexpr std::size_t kStarted = 0, kSymmetric = 4, kQmin = 8, kRule = 16, kMinScale = 20,
                       kNdim = 28, kFinite = 32, kNonFinite = 40, kCount = 48, kLo = 56, kHi = 64,
                       kChosenCount = 72, kChosenLo = 80, kChosenHi = 88, kEnd = 96;
-
-void check_refused(Observer& observer, const std::string& bytes, const std::string& fresh) {
-  CHECK(observer.try_load(bytes) == DETENT_E_BAD_STATE);
-  CHECK(observer.save() == fresh);  // as after reset
-}
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/forged_state.hpp"
 #include "support/mini_host.hpp"
 
 namespace detent::test {
@@ -23,11 +24,6 @@ std::string state_of(const detent_qspec& spec) {
   return observer.save();
 }
 
-template <class T>
-std::string with(std::string bytes, std::size_t at, T value) {
-  return bytes.replace(at, sizeof value, reinterpret_cast<const char*>(&value), sizeof value);
-}
-
 // The per-tensor state: u32 started, u32 ndim, i64 bins, u64 finite, u64 non_finite,
 // f64 lo, f64 hi, i64 exponent, i64 first, u64 n, counts.
 constexpr std::size_t kStarted = 0, kNdim = 4, kBins = 8, kFinite = 16, kLo = 32, kHi = 40,
@@ -37,8 +33,7 @@ void check_refused(const std::string& bytes, const detent_qspec& spec = qspec())
   Observer observer = make(spec);
   const std::string fresh = observer.save();
   observer.observe(Tensor::of<float>({2, 5}, std::vector<float>(10, 1.0F)));
-  CHECK(observer.try_load(bytes) == DETENT_E_BAD_STATE);
-  CHECK(observer.save() == fresh);  // as after reset
+  check_refused(observer, bytes, fresh);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "support/catch.hpp"
+#include "support/forged_state.hpp"
 #include "support/mini_host.hpp"
 
 namespace detent::test {
@@ -21,18 +22,8 @@ Tensor batch() {
   return Tensor::of<float>({2, 3}, {1, nan, -3, 4, nan, 6});
 }
 
-template <class T>
-std::string with(std::string bytes, std::size_t at, T value) {
-  return bytes.replace(at, sizeof value, reinterpret_cast<const char*>(&value), sizeof value);
-}
-
 // The per-tensor state: started u32, ndim u32, finite u64, non_finite u64, n u64, lo f64, hi f64.
 constexpr std::size_t kStarted = 0, kNdim = 4, kFinite = 8, kCount = 24, kLo = 32, kHi = 40;
-
-void check_refused(Observer& observer, const std::string& bytes, const std::string& fresh) {
-  CHECK(observer.try_load(bytes) == DETENT_E_BAD_STATE);
-  CHECK(observer.save() == fresh);  // as after reset
-}
 
 }  // namespace
 

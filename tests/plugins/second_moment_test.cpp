@@ -6,6 +6,7 @@
 #include <random>
 
 #include "support/catch.hpp"
+#include "support/forged_state.hpp"
 #include "support/mini_host.hpp"
 
 namespace detent::test {
@@ -33,11 +34,6 @@ std::vector<double> means(const Observer& observer) {
 
 std::vector<std::int64_t> counts(const Observer& observer) {
   return observer.stat("stat:second_moment/1").values<std::int64_t>("count");
-}
-
-template <class T>
-std::string with(std::string bytes, std::size_t at, T value) {
-  return bytes.replace(at, sizeof value, reinterpret_cast<const char*>(&value), sizeof value);
 }
 
 // The per-tensor state: started, ndim u32, finite, non_finite u64, limbs u32[20].

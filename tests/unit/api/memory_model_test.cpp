@@ -2,6 +2,7 @@
 #include "api/memory_model.hpp"
 
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 #include "tensors.hpp"
 
 using namespace detent;
@@ -16,10 +17,6 @@ std::string refusal(const std::vector<LentTensor>& tensors) {
     return e.code() == ErrorCode::config ? e.what() : "another code";
   }
   return "accepted";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -5,16 +5,13 @@
 #include "artifact/artifact.hpp"
 #include "raw.hpp"
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 
 namespace detent::test {
 namespace {
 
 std::string kept_file(const std::string& name) {
   return std::string(DETENT_TEST_DATA) + "/artefacts/format1/" + name;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 // model.safetensors of version 1 with another "format_version".

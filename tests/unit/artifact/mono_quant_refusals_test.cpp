@@ -8,6 +8,7 @@
 #include "artifact/artifact.hpp"
 #include "support/catch.hpp"
 #include "support/program.hpp"
+#include "support/refusal.hpp"
 #include "support/tiny_model.hpp"
 
 namespace detent::test {
@@ -58,10 +59,6 @@ std::string answer(const std::vector<TinyTensor>& tensors, const std::string& me
     CHECK(e.code() == ErrorCode::io);
     return e.what();
   }
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "raw.hpp"
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 #include <detent/detent.hpp>
 
 namespace detent::test {
@@ -37,10 +38,6 @@ std::string notes(const json::Value& inspection) {
   std::string all;
   for (const json::Value& note : list(inspection, "/notes")) all += *note.if_string() + "\n";
   return all;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 // Of both extensions where both are there.

@@ -6,6 +6,7 @@
 
 #include "support/calibration_job.hpp"
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 
 namespace detent::test {
 namespace {
@@ -31,10 +32,6 @@ std::string error_of(CalibrationJob& job, ErrorCode code) {
     return e.what();
   }
   return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "support/calibration_job.hpp"
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 
 namespace detent::test {
 namespace {
@@ -37,20 +38,6 @@ Observations load(CalibrationJob& job, const std::vector<std::string>& states,
 // What the observers and the host keep, without where it came from.
 std::string contents(CalibrationJob& job, const Observations& seen) {
   return save_state(job.plan(), seen, {});
-}
-
-std::string refusal(const std::function<void()>& work, ErrorCode code) {
-  try {
-    work();
-  } catch (const Error& e) {
-    CHECK(e.code() == code);
-    return e.what();
-  }
-  return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

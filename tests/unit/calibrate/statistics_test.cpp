@@ -6,6 +6,7 @@
 #include "calibrate/channel_view.hpp"
 #include "calibrate/state.hpp"
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 #include "support/statistics_job.hpp"
 #include <detent/sdk/tensor_view.hpp>
 
@@ -41,20 +42,6 @@ Observations load(StatisticsJob& job, const std::vector<std::string>& states) {
   for (const std::string& s : states)
     parsed.push_back(parse_state(s, "part" + std::to_string(parsed.size())));
   return load_states(job.plan(), kModel, parsed, job.pool);
-}
-
-std::string refusal(const std::function<void()>& work, ErrorCode code) {
-  try {
-    work();
-  } catch (const Error& e) {
-    CHECK(e.code() == code);
-    return e.what();
-  }
-  return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 Shape view_shape(Shape shape, std::size_t inner) {

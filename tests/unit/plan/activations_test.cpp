@@ -6,6 +6,7 @@
 #include "support/calibration_job.hpp"
 #include "support/catch.hpp"
 #include "support/json_at.hpp"
+#include "support/refusal.hpp"
 
 namespace detent::test {
 namespace {
@@ -42,20 +43,6 @@ ProgramFacts uses(std::vector<WeightUse> list, std::map<std::string, std::string
   facts.uses = std::move(list);
   facts.other_readers = std::move(others);
   return facts;
-}
-
-std::string error_of(const std::function<void()>& work, ErrorCode code) {
-  try {
-    work();
-  } catch (const Error& e) {
-    CHECK(e.code() == code);
-    return e.what();
-  }
-  return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 std::size_t warnings_of(const Plan& plan, const std::string& code) {
@@ -113,7 +100,7 @@ TEST_CASE("an activation without an observer is dynamic: nothing is stored, no d
 TEST_CASE("an observer without calibration data is an error that says what to add") {
   CalibrationJob job(kStatic);
   job.config.has_calibration = false;
-  const std::string text = error_of([&] { job.plan(); }, ErrorCode::config);
+  const std::string text = refusal([&] { job.plan(); }, ErrorCode::config);
   CHECK(contains(text, "the file has no \"calibration\""));
   CHECK(contains(text, "\"data\""));
 }
@@ -184,7 +171,7 @@ TEST_CASE("activations of a model that does not run are an error with the reason
   CalibrationJob job(kStatic);
   const auto weights = open_model(job.folder / "model.safetensors", {});
   const std::string text =
-      error_of([&] { make_plan(job.config, *weights, nullptr, job.pool); }, ErrorCode::config);
+      refusal([&] { make_plan(job.config, *weights, nullptr, job.pool); }, ErrorCode::config);
   CHECK(contains(text,
                  "activations can only be observed in a model that runs (TorchScript); "
                  "model.safetensors holds weights only"));
@@ -199,7 +186,7 @@ TEST_CASE("a serializer that needs a program is refused by name where there is n
   job.config.outputs[0].serializer.plugin = &writer;
   const auto weights = open_model(job.folder / "model.safetensors", {});
   const std::string text =
-      error_of([&] { make_plan(job.config, *weights, nullptr, job.pool); }, ErrorCode::config);
+      refusal([&] { make_plan(job.config, *weights, nullptr, job.pool); }, ErrorCode::config);
   CHECK(contains(text, "serializer \"archives\" writes models that run"));
   CHECK_NOTHROW(job.plan());
 }
@@ -207,7 +194,7 @@ TEST_CASE("a serializer that needs a program is refused by name where there is n
 TEST_CASE("a tensor of the model that has the name of an activation's parameter is refused") {
   Case c({f32("fc.weight", {4, 4}, std::vector<float>(16)), f32("fc.input_scale", {1}, {1.0F})},
          uses({{"fc.weight", "linear", "forward"}}));
-  CHECK(contains(error_of([&] { c.plan(); }, ErrorCode::config), "\"fc.input_scale\""));
+  CHECK(contains(refusal([&] { c.plan(); }, ErrorCode::config), "\"fc.input_scale\""));
 }
 
 TEST_CASE("the plan as JSON and as a table shows the activations") {

@@ -7,6 +7,7 @@
 #include "report/report.hpp"
 #include "support/catch.hpp"
 #include "support/json_at.hpp"
+#include "support/refusal.hpp"
 #include "support/statistics_job.hpp"
 
 namespace detent::test {
@@ -18,20 +19,6 @@ TinyTensor zeros(const std::string& name, const std::vector<std::int64_t>& shape
   std::size_t n = 1;
   for (const std::int64_t extent : shape) n *= static_cast<std::size_t>(extent);
   return f32(name, shape, std::vector<float>(n));
-}
-
-std::string refusal(const std::function<void()>& work, ErrorCode code) {
-  try {
-    work();
-  } catch (const Error& e) {
-    CHECK(e.code() == code);
-    return e.what();
-  }
-  return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 // The one warning of a weight whose inputs are not seen.

@@ -11,6 +11,7 @@
 #include "plugin/instance.hpp"
 #include "plugin/registry.hpp"
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 
 namespace detent::test {
 
@@ -30,10 +31,6 @@ inline Registry scan(const std::string& scenario) {
 inline std::string only_problem(const Registry& registry) {
   if (registry.problems().size() != 1) return "(not one problem)";
   return registry.problems()[0].reason;
-}
-
-inline bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 // Runs f and gives the Error that it throws.

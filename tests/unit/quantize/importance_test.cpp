@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 #include "support/statistics_job.hpp"
 #include <detent/sdk/tensor_view.hpp>
 
@@ -41,20 +42,6 @@ Values expanded(const Importance& importance) {
   sdk::TensorView(view).for_each(-1, [&](double v, std::int64_t) { values.push_back(v); });
   for (std::size_t i = 0; i < values.size(); ++i) CHECK(importance[i] == values[i]);
   return values;
-}
-
-std::string refusal(const std::function<void()>& work, ErrorCode code) {
-  try {
-    work();
-  } catch (const Error& e) {
-    CHECK(e.code() == code);
-    return e.what();
-  }
-  return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

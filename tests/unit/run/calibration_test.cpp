@@ -11,6 +11,7 @@
 #include "support/calibration_job.hpp"
 #include "support/catch.hpp"
 #include "support/json_at.hpp"
+#include "support/refusal.hpp"
 
 namespace detent::test {
 namespace {
@@ -51,20 +52,6 @@ float stored_float(const Artifact& artifact, const char* name) {
   float value = 0;
   std::memcpy(&value, read_tensor(artifact.model(), *info)->bytes().data(), sizeof value);
   return value;
-}
-
-std::string refusal(const std::function<void()>& work, ErrorCode code) {
-  try {
-    work();
-  } catch (const Error& e) {
-    CHECK(e.code() == code);
-    return e.what();
-  }
-  return "no error";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

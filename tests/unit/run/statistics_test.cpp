@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 #include "support/fake_program.hpp"
 #include "support/json_at.hpp"
+#include "support/refusal.hpp"
 #include "support/statistics_job.hpp"
 
 namespace detent::test {
@@ -43,10 +44,6 @@ struct RunJob {
   StatisticsJob job;
   FakeProgram program;
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 
