@@ -104,7 +104,7 @@ json::Object own_statistics(const Plugin& plugin, const Observer& observer) {
                                                       "stat:histogram/1"};
   json::Object facts;
   for (const std::string& stat : plugin.provides) {
-    if (!observer.provides(stat) || !stat.starts_with("stat:") ||
+    if (!observer.provides(stat) || !is_statistic(stat) ||
         std::find(kShown.begin(), kShown.end(), stat) != kShown.end())
       continue;
     TensorStore tensors;

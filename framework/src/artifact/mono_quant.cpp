@@ -317,12 +317,15 @@ class Reader {
 }  // namespace
 
 bool is_mono_quant(const Model& model) {
-  const Reader reader(model);
-  return std::any_of(model.tensors().begin(), model.tensors().end(), [&](const TensorInfo& t) {
+  std::vector<std::string> packed;
+  for (const TensorInfo& t : model.tensors()) {
     if (prefix_of(t.name, kInt8Codes)) return true;
-    const auto prefix = prefix_of(t.name, kInt4Codes);
-    return prefix && reader.is_int4(*prefix);
-  });
+    if (auto prefix = prefix_of(t.name, kInt4Codes)) packed.push_back(std::move(*prefix));
+  }
+  if (packed.empty()) return false;  // as in most models: no need to know all their names
+  const Reader reader(model);
+  return std::any_of(packed.begin(), packed.end(),
+                     [&](const std::string& prefix) { return reader.is_int4(prefix); });
 }
 
 MonoQuantFile read_mono_quant(const Model& model) { return Reader(model).read(); }

@@ -27,15 +27,9 @@ const json::Object& recorded_digests(const json::Value& digests, const Model& mo
   return *tensors->if_object();
 }
 
-std::uint64_t count_kept_non_finite(const Artifact& artifact, ThreadPool& pool) {
-  std::uint64_t count = 0;
-  for (const TensorInfo* info : artifact.kept()) {
-    check_cancelled();
-    if (!is_float(info->dtype)) continue;
-    const auto tensor = read_tensor(artifact.model(), *info);
-    count += count_non_finite(info->dtype, tensor->bytes(), pool).count;
-  }
-  return count;
+std::uint64_t count_non_finite(const HostTensor& tensor, ThreadPool& pool) {
+  if (!is_float(tensor.dtype())) return 0;
+  return count_non_finite(tensor.dtype(), tensor.bytes(), pool).count;
 }
 
 Verification verify_foreign(const Artifact& artifact, ThreadPool& pool) {
@@ -43,7 +37,11 @@ Verification verify_foreign(const Artifact& artifact, ThreadPool& pool) {
   result.digests = false;
   result.tensors = artifact.model().tensors().size();
   result.quantized = artifact.records().size();
-  result.non_finite = count_kept_non_finite(artifact, pool);
+  for (const TensorInfo* info : artifact.kept()) {
+    check_cancelled();
+    if (!is_float(info->dtype)) continue;
+    result.non_finite += count_non_finite(*read_tensor(artifact.model(), *info), pool);
+  }
   for (const LostWeight& w : artifact.lost())
     result.problems.push_back({w.name, "cannot be computed: " + w.reason});
   return result;
@@ -68,6 +66,8 @@ Verification verify_artifact(const Artifact& artifact, ThreadPool& pool) {
   const json::Value group = artifact.group(kDigestsKey);
   const json::Object& digests = recorded_digests(group, model);
   Verification result;
+  const std::vector<const TensorInfo*> kept = artifact.kept();
+  const std::unordered_set<const TensorInfo*> is_kept(kept.begin(), kept.end());
   for (const json::Member& m : digests) {
     check_cancelled();
     const TensorInfo* info = model.find(m.key);
@@ -76,7 +76,9 @@ Verification verify_artifact(const Artifact& artifact, ThreadPool& pool) {
       continue;
     }
     ++result.tensors;
-    const std::string found = xxh3(read_tensor(model, *info)->bytes());
+    const auto tensor = read_tensor(model, *info);
+    if (is_kept.contains(info)) result.non_finite += count_non_finite(*tensor, pool);
+    const std::string found = xxh3(tensor->bytes());
     const std::string* recorded = m.value.if_string();
     if (recorded == nullptr || found != "xxh3-128:" + *recorded)
       result.problems.push_back({m.key, "its bytes are not the ones that were written"});
@@ -93,7 +95,6 @@ Verification verify_artifact(const Artifact& artifact, ThreadPool& pool) {
     if (!wrong.empty()) result.problems.push_back({r.name, wrong});
   }
   result.quantized = artifact.records().size();
-  result.non_finite = count_kept_non_finite(artifact, pool);
   return result;
 }
 

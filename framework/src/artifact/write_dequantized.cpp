@@ -14,8 +14,7 @@ namespace {
 const Plugin& serializer_for(const std::filesystem::path& out, const Registry& registry) {
   const std::string capability = "extension:" + out.extension().string();
   for (const Plugin& p : registry.plugins()) {
-    const bool writes =
-        std::find(p.provides.begin(), p.provides.end(), capability) != p.provides.end();
+    const bool writes = lists(p.provides, capability);
     if (p.kind == PluginKind::serializer && p.shadowed_by.empty() && writes) return p;
   }
   throw Error(ErrorCode::config,

@@ -91,8 +91,7 @@ class Planner {
   }
 
   static bool needs_program(const PluginUse& serializer) {
-    const auto& needs = serializer.plugin->requirements;
-    return std::find(needs.begin(), needs.end(), DETENT_NEEDS_PROGRAM) != needs.end();
+    return lists(serializer.plugin->requirements, DETENT_NEEDS_PROGRAM);
   }
 
   // A program that cannot be taken apart can be read and run, and no other be made of it.

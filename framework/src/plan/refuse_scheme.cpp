@@ -33,9 +33,7 @@ void refuse_missing_statistics(const Config& config, const TensorScheme& scheme,
                 where_in(config, scheme.observer->pointer, scheme.observer->position, name));
   }
   for (const std::string& stat : answer.required_stats) {
-    const auto& provides =
-        scheme.observer ? scheme.observer->plugin->provides : std::vector<std::string>{};
-    if (std::find(provides.begin(), provides.end(), stat) != provides.end()) continue;
+    if (scheme.observer && lists(scheme.observer->plugin->provides, stat)) continue;
     throw Error(ErrorCode::config,
                 fmt::format("quantizer \"{}\" needs the statistic \"{}\" of \"{}\", which {}", id,
                             stat, name,

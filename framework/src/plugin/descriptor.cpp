@@ -75,8 +75,7 @@ json::Value read_schema(const char* text, const std::string& id) {
 void check_promises(const Plugin& plugin, const detent_plugin& c) {
   if (plugin.kind != PluginKind::observer) return;
   const auto& vtbl = *static_cast<const detent_observer_vtbl*>(c.vtbl);
-  const bool has_stats = std::any_of(plugin.provides.begin(), plugin.provides.end(),
-                                     [](const std::string& p) { return p.starts_with("stat:"); });
+  const bool has_stats = std::any_of(plugin.provides.begin(), plugin.provides.end(), is_statistic);
   if (has_stats && !DETENT_HAS(&vtbl, detent_observer_vtbl, compute_stat)) {
     refuse(fmt::format("\"{}\" provides statistics but has no compute_stat", plugin.id));
   }

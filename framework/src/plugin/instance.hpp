@@ -53,8 +53,6 @@ class Observer {
   ~Observer();
   Observer(Observer&&) noexcept;
   void observe(const detent_tensor& x);
-  // Does it want to know how much each element of a weight counts (detent/abi/observer.h)?
-  bool takes_importance() const;
   void observe_weighted(const detent_tensor& x, const detent_tensor& importance);
   void reset();
   bool can_merge() const;
@@ -72,7 +70,7 @@ class Observer {
   std::unique_ptr<Impl> impl_;
 };
 
-// Observer::takes_importance, before there is an instance.
+// Has it observe_weighted: can it be told how much each element of a weight counts?
 bool takes_importance(const Plugin& observer);
 
 struct PlannedTensor {

@@ -72,10 +72,6 @@ bool takes_importance(const Plugin& observer) {
   return DETENT_HAS(vtbl, detent_observer_vtbl, observe_weighted);
 }
 
-bool Observer::takes_importance() const {
-  return DETENT_HAS(&impl_->vtbl(), detent_observer_vtbl, observe_weighted);
-}
-
 void Observer::observe_weighted(const detent_tensor& x, const detent_tensor& importance) {
   impl_->core.call(kObserve, [&](const detent_call* c) {
     return impl_->vtbl().observe_weighted(impl_->handle, c, &x, &importance);
@@ -140,9 +136,8 @@ void Observer::compute_stat(const std::string& id, TensorStore& out) const {
 }
 
 bool Observer::provides(std::string_view stat_id) const {
-  const auto& list = impl_->provides;
   return DETENT_HAS(&impl_->vtbl(), detent_observer_vtbl, compute_stat) &&
-         std::find(list.begin(), list.end(), stat_id) != list.end();
+         lists(impl_->provides, stat_id);
 }
 
 }  // namespace detent

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plugin: one descriptor of a loaded library, checked, in the host's own types.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <detent/abi.h>
 #include <filesystem>
@@ -20,6 +21,11 @@ enum class PluginKind : std::uint32_t {
   validator = DETENT_KIND_VALIDATOR,
 };
 const char* to_string(PluginKind kind);
+
+// Is it among what a plugin provides or requires?
+inline bool lists(const std::vector<std::string>& ids, std::string_view id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
 
 // "stat:...", among what a plugin provides or requires.
 inline bool is_statistic(std::string_view id) { return id.substr(0, 5) == "stat:"; }

@@ -16,10 +16,6 @@ bool has_alias(const Plugin& plugin, const std::string& wanted) {
                      [&](const std::string& alias) { return normalise_name(alias) == wanted; });
 }
 
-bool provides(const Plugin& plugin, const std::string& what) {
-  return std::find(plugin.provides.begin(), plugin.provides.end(), what) != plugin.provides.end();
-}
-
 // "acme_int3.detent.so" and "int3.detent.so" may have been meant to hold "acme.int3".
 bool may_hold(const PluginProblem& problem, std::string_view name) {
   const auto is_name = [&](const std::string& n) {
@@ -104,9 +100,9 @@ const Plugin& Registry::choose_observer(const json::Object& params) const {
   std::string chosen_by;
   for (const Plugin& plugin : plugins_) {
     if (plugin.kind != PluginKind::observer || !plugin.shadowed_by.empty()) continue;
-    if (usual == nullptr && provides(plugin, "auto:")) usual = &plugin;
+    if (usual == nullptr && lists(plugin.provides, "auto:")) usual = &plugin;
     for (const json::Member& param : params) {
-      if (!provides(plugin, "auto:" + param.key)) continue;
+      if (!lists(plugin.provides, "auto:" + param.key)) continue;
       if (chosen != nullptr && chosen != &plugin && chosen_by != param.key) {
         throw Error(ErrorCode::config,
                     fmt::format("\"auto\" cannot choose: \"{}\" is for the observer \"{}\", "

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <iterator>
 #include <span>
+#include <vector>
 
+#include "quantize/elements.hpp"
 #include "quantize/measure.hpp"
 
 namespace detent {
@@ -56,5 +58,34 @@ class ErrorSums {
   double largest_[4] = {};
   std::uint64_t elements_ = 0;
 };
+
+// The errors of all elements: error_of(begin, end) of each block, added in the blocks' order. The
+// same bits for any number of threads.
+template <class ErrorOf>
+QuantizationError sum_blocks(std::uint64_t elements, ThreadPool& pool, const ErrorOf& error_of) {
+  std::vector<QuantizationError> blocks(block_count(elements));
+  pool.parallel_for(blocks.size(), [&](std::uint64_t b) {
+    blocks[b] = error_of(b * kBlock, std::min(elements, (b + 1) * kBlock));
+  });
+  QuantizationError all;
+  for (const QuantizationError& block : blocks) all.add(block);
+  return all;
+}
+
+// Of the dequantized values of a whole tensor. fresh(): what adds up the errors of a block.
+template <class Fresh>
+QuantizationError sum_errors(detent_dtype dtype, std::span<const std::byte> original,
+                             std::span<const float> dequantized, ThreadPool& pool,
+                             const Fresh& fresh) {
+  QuantizationError all;
+  with_reader(dtype, original.data(), [&](const auto& x) {
+    all = sum_blocks(dequantized.size(), pool, [&](std::uint64_t begin, std::uint64_t end) {
+      auto sums = fresh();
+      sums.add(x, begin, dequantized.subspan(begin, end - begin));
+      return sums.total();
+    });
+  });
+  return all;
+}
 
 }  // namespace detent

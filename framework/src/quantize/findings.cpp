@@ -70,9 +70,7 @@ bool quantizer_only_rounds(const TensorPlan& plan) {
 }
 
 bool observer_takes_extremes(const TensorScheme& scheme) {
-  if (!scheme.observer) return true;
-  const auto& provides = scheme.observer->plugin->provides;
-  return std::find(provides.begin(), provides.end(), "range:minmax") != provides.end();
+  return !scheme.observer || lists(scheme.observer->plugin->provides, "range:minmax");
 }
 
 // Of the layers of one rule.

@@ -8,8 +8,9 @@
 #include <utility>
 
 #include "plan/statistics.hpp"
-#include "quantize/elements.hpp"
+#include "quantize/error_sums.hpp"
 #include "quantize/weighted_sums.hpp"
+
 namespace detent {
 namespace {
 
@@ -133,18 +134,7 @@ void lend_statistics(const std::vector<std::string>& required, const InputStatis
 QuantizationError measure_weighted(detent_dtype dtype, std::span<const std::byte> original,
                                    std::span<const float> dequantized, const Importance& importance,
                                    ThreadPool& pool) {
-  const std::uint64_t n = dequantized.size();
-  std::vector<QuantizationError> blocks(block_count(n));
-  with_reader(dtype, original.data(), [&](const auto& x) {
-    pool.parallel_for(blocks.size(), [&](std::uint64_t b) {
-      WeightedSums sums(importance);
-      sums.add(x, b * kBlock, dequantized.subspan(b * kBlock, std::min(kBlock, n - b * kBlock)));
-      blocks[b] = sums.total();
-    });
-  });
-  QuantizationError all;
-  for (const QuantizationError& b : blocks) all.add(b);
-  return all;
+  return sum_errors(dtype, original, dequantized, pool, [&] { return WeightedSums(importance); });
 }
 
 }  // namespace detent

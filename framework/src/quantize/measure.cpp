@@ -77,18 +77,7 @@ double SqnrSummary::mean() const {
 
 QuantizationError measure_error(detent_dtype dtype, std::span<const std::byte> original,
                                 std::span<const float> dequantized, ThreadPool& pool) {
-  const std::uint64_t n = dequantized.size();
-  std::vector<QuantizationError> blocks(block_count(n));
-  with_reader(dtype, original.data(), [&](const auto& x) {
-    pool.parallel_for(blocks.size(), [&](std::uint64_t b) {
-      ErrorSums sums;
-      sums.add(x, b * kBlock, dequantized.subspan(b * kBlock, std::min(kBlock, n - b * kBlock)));
-      blocks[b] = sums.total();
-    });
-  });
-  QuantizationError all;
-  for (const QuantizationError& b : blocks) all.add(b);
-  return all;
+  return sum_errors(dtype, original, dequantized, pool, [] { return ErrorSums(); });
 }
 
 }  // namespace detent

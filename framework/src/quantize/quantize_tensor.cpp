@@ -26,13 +26,6 @@ void refuse_non_finite(const TensorInfo& info, const HostTensor& weight, ThreadP
       {.tensor = info.name, .layer = info.layer});
 }
 
-// A weight that the observer can weigh, and asks to.
-bool is_weighed(const Observer& observer, const Plugin& plugin) {
-  const auto& needs = plugin.requirements;
-  return observer.takes_importance() &&
-         std::find(needs.begin(), needs.end(), kSecondMoment) != needs.end();
-}
-
 // Scale and zero point of the rule's observer, which has seen the weight.
 void observe(const TensorScheme& scheme, const QuantTarget& target, const HostTensor& weight,
              const std::optional<Importance>& importance, ThreadPool& pool, TensorStore& stats,
@@ -43,7 +36,8 @@ void observe(const TensorScheme& scheme, const QuantTarget& target, const HostTe
                      .target = weight.name(),
                      .role = DETENT_ROLE_WEIGHT,
                      .qspec = &target});
-  if (importance && is_weighed(observer, plugin)) {
+  // Which an observer that requires the statistic takes: the plan has looked.
+  if (importance && lists(plugin.requirements, kSecondMoment)) {
     observer.observe_weighted(weight.read_only(), importance->view());
   } else {
     observer.observe(weight.read_only());

@@ -178,21 +178,16 @@ QuantizationError measure(const Reader& x, const Layout& layout, const detent_qs
                           ThreadPool& pool, const Fresh& fresh) {
   constexpr std::uint64_t kPiece = 2048;
   const std::vector<Slot> slots = find_slots(x, layout, spec, pool);
-  std::vector<QuantizationError> blocks(block_count(layout.elements));
-  pool.parallel_for(blocks.size(), [&](std::uint64_t b) {
+  return sum_blocks(layout.elements, pool, [&](std::uint64_t begin, std::uint64_t end) {
     std::array<float, kPiece> buffer;
     auto sums = fresh();
-    const std::uint64_t end = std::min(layout.elements, (b + 1) * kBlock);
-    for (std::uint64_t at = b * kBlock; at < end; at += kPiece) {
+    for (std::uint64_t at = begin; at < end; at += kPiece) {
       const std::span<float> piece(buffer.data(), std::min(kPiece, end - at));
       restore(x, at, piece, layout, slots, spec);
       sums.add(x, at, piece);
     }
-    blocks[b] = sums.total();
+    return sums.total();
   });
-  QuantizationError all;
-  for (const QuantizationError& block : blocks) all.add(block);
-  return all;
 }
 
 }  // namespace
