@@ -75,7 +75,7 @@ class Digits(unittest.TestCase):
 
     def test_every_example_of_the_digits_is_here(self):
         here = {path.stem for path in program.EXAMPLES.glob("*.json")}
-        others = {name for name in here if name.startswith("minilm_")} | {"digits_static", "state_dict"}
+        others = {name for name in here if name.startswith("minilm_")} | {"digits_static", "digits_imatrix", "state_dict"}
         self.assertEqual(here - others, set(NAMES))
 
     def test_the_input_is_not_touched(self):
