@@ -31,6 +31,7 @@ json::Object all_facts(const Plugin& p) {
   json::Array capabilities;
   if ((p.flags & DETENT_PLUGIN_MERGE_EXACT) != 0) capabilities.push_back("merge_exact");
   if ((p.flags & DETENT_PLUGIN_DETERMINISTIC) != 0) capabilities.push_back("deterministic");
+  if ((p.flags & DETENT_PLUGIN_ROWWISE) != 0) capabilities.push_back("rowwise");
   if ((p.flags & DETENT_PLUGIN_WANTS_ISOLATION) != 0) capabilities.push_back("wants_isolation");
   o.set("name", p.name);
   o.set("description", p.description);

@@ -13,13 +13,23 @@ namespace {
 // rules and costs nothing.
 template <class T, class IsGood>
 std::uint64_t first_bad(const HostTensor& tensor, IsGood is_good) {
+  // Of a fixed number, so that the compiler makes vectors of them.
+  constexpr std::uint64_t kAtOnce = 1024;
   const std::byte* at = tensor.bytes().data();
   const std::uint64_t n = tensor.numel();
-  for (std::uint64_t i = 0; i < n; ++i, at += sizeof(T)) {
+  const auto good = [&](std::uint64_t i) {
     T value;
-    std::memcpy(&value, at, sizeof value);
-    if (!is_good(value)) return i;
+    std::memcpy(&value, at + i * sizeof(T), sizeof value);
+    return is_good(value);
+  };
+  std::uint64_t begin = 0;
+  for (; begin + kAtOnce <= n; begin += kAtOnce) {
+    unsigned bad = 0;
+    for (std::uint64_t i = 0; i < kAtOnce; ++i) bad |= good(begin + i) ? 0U : 1U;
+    if (bad != 0) break;
   }
+  for (; begin < n; ++begin)
+    if (!good(begin)) return begin;
   return n;
 }
 
@@ -32,12 +42,15 @@ std::uint64_t first_outside_bits(const HostTensor& tensor, Bits infinity) {
 
 template <class T>
 std::uint64_t first_outside_of(const HostTensor& tensor, std::int64_t low, std::int64_t high) {
-  if (std::cmp_less_equal(low, std::numeric_limits<T>::min()) &&
-      std::cmp_greater_equal(high, std::numeric_limits<T>::max())) {
+  constexpr T kLeast = std::numeric_limits<T>::min();
+  constexpr T kMost = std::numeric_limits<T>::max();
+  if (std::cmp_less_equal(low, kLeast) && std::cmp_greater_equal(high, kMost)) {
     return tensor.numel();
   }
-  return first_bad<T>(
-      tensor, [=](T v) { return std::cmp_greater_equal(v, low) && std::cmp_less_equal(v, high); });
+  if (low > high || std::cmp_greater(low, kMost) || std::cmp_less(high, kLeast)) return 0;
+  const T least = std::cmp_less(low, kLeast) ? kLeast : static_cast<T>(low);
+  const T most = std::cmp_greater(high, kMost) ? kMost : static_cast<T>(high);
+  return first_bad<T>(tensor, [=](T v) { return v >= least && v <= most; });
 }
 
 // Rows of a packed 4-bit tensor: a row starts on a byte, the first element is in the low nibble.
@@ -56,10 +69,13 @@ Rows rows_of(const HostTensor& tensor) {
 std::uint64_t first_outside_nibbles(const HostTensor& tensor, std::int64_t low, std::int64_t high) {
   const bool is_signed = tensor.dtype() == DETENT_I4;
   bool good[16];
+  bool all_good = true;
   for (int code = 0; code < 16; ++code) {
     const int value = is_signed && code >= 8 ? code - 16 : code;
     good[code] = value >= low && value <= high;
+    all_good = all_good && good[code];
   }
+  if (all_good) return tensor.numel();
   const Rows rows = rows_of(tensor);
   const std::byte* at = tensor.bytes().data();
   for (std::uint64_t r = 0; r < rows.count; ++r, at += rows.bytes) {

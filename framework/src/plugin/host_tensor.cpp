@@ -49,19 +49,27 @@ HostTensor::HostTensor(std::string name, detent_dtype dtype, std::vector<std::in
   if (!is_valid_tensor(dtype, shape_)) {
     throw Error(ErrorCode::unexpected, fmt::format("tensor \"{}\" has no valid size", name_));
   }
-  strides_ = row_major_strides(shape_);
-  const auto ndim = static_cast<std::int32_t>(shape_.size());
-  nbytes_ = detent_nbytes(dtype, ndim, shape_.data());
-  if (nbytes_ != 0) {
+  const std::uint64_t nbytes =
+      detent_nbytes(dtype, static_cast<std::int32_t>(shape_.size()), shape_.data());
+  if (nbytes != 0) {
     // calloc, because the system's fresh pages are zero already: aligned_alloc would touch them
     // all.
-    memory_.reset(std::calloc(nbytes_ + kAlignment - 1, 1));
+    memory_.reset(std::calloc(nbytes + kAlignment - 1, 1));
     if (memory_ == nullptr) throw std::bad_alloc();
     void* at = memory_.get();
-    std::size_t space = nbytes_ + kAlignment - 1;
-    data_ = static_cast<std::byte*>(std::align(kAlignment, nbytes_, at, space));
+    std::size_t space = nbytes + kAlignment - 1;
+    data_ = static_cast<std::byte*>(std::align(kAlignment, nbytes, at, space));
+    capacity_ = nbytes;
   }
-  view_ = {data_,
+  describe(dtype, nbytes);
+}
+
+// Of the memory at data_ and the extents in shape_.
+void HostTensor::describe(detent_dtype dtype, std::uint64_t nbytes) {
+  nbytes_ = nbytes;
+  strides_ = row_major_strides(shape_);
+  const auto ndim = static_cast<std::int32_t>(shape_.size());
+  view_ = {nbytes != 0 ? data_ : nullptr,
            DETENT_DEVICE_CPU,
            0,
            ndim,
@@ -73,6 +81,18 @@ HostTensor::HostTensor(std::string name, detent_dtype dtype, std::vector<std::in
            0};
   lent_ = view_;
   lent_.flags |= DETENT_TENSOR_READ_ONLY;
+}
+
+bool HostTensor::reuse(const std::string& name, detent_dtype dtype,
+                       const std::vector<std::int64_t>& shape) {
+  if (!is_valid_tensor(dtype, shape)) return false;
+  const std::uint64_t nbytes =
+      detent_nbytes(dtype, static_cast<std::int32_t>(shape.size()), shape.data());
+  if (nbytes == 0 || nbytes > capacity_ || nbytes < capacity_ / 4) return false;
+  name_ = name;
+  shape_ = shape;
+  describe(dtype, nbytes);
+  return true;
 }
 
 detent_tensor_spec HostTensor::spec() const {

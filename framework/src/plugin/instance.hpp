@@ -152,6 +152,7 @@ class Serializer {
   void declare_alias(const std::string& alias, const std::string& name);
   void set_metadata(const std::string& key, const std::string& value_json);
   void add_tensor(const std::string& name, const detent_tensor& tensor);
+  void add_rows(const std::string& name, std::uint64_t first_row, const detent_tensor& rows);
   // Closes the files after fsync. The names of the files that were written, relative to the folder.
   // Files of a serializer that ends otherwise are removed.
   std::vector<std::string> finish();
@@ -160,6 +161,9 @@ class Serializer {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Has it add_rows: can it be given a tensor piece by piece?
+bool takes_rows(const Plugin& serializer);
 
 struct Finding {
   std::string validator;  // id

@@ -143,6 +143,19 @@ void Serializer::add_tensor(const std::string& name, const detent_tensor& tensor
   });
 }
 
+bool takes_rows(const Plugin& serializer) {
+  const auto* vtbl = static_cast<const detent_serializer_vtbl*>(serializer.vtbl);
+  return DETENT_HAS(vtbl, detent_serializer_vtbl, add_rows);
+}
+
+void Serializer::add_rows(const std::string& name, std::uint64_t first_row,
+                          const detent_tensor& rows) {
+  impl_->check_writing();
+  impl_->call(impl_->core.site_on(name), {"add_rows"}, [&](const detent_call* c) {
+    return impl_->vtbl().add_rows(impl_->handle, c, name.c_str(), first_row, &rows);
+  });
+}
+
 std::vector<std::string> Serializer::finish() {
   impl_->check_writing();
   impl_->writing = false;  // begin is followed by one of finish and abort, also when finish fails

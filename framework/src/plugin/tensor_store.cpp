@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 #include <new>
 
 #include "base/error.hpp"
@@ -69,8 +70,20 @@ HostTensor& TensorStore::add(std::string name, detent_dtype dtype,
   if (find(name) != nullptr) {
     throw Error(ErrorCode::unexpected, fmt::format("there are two tensors \"{}\"", name));
   }
-  tensors_.push_back(std::make_unique<HostTensor>(std::move(name), dtype, std::move(shape)));
+  tensors_.push_back(make(name, dtype, shape));
   return *tensors_.back();
+}
+
+std::unique_ptr<HostTensor> TensorStore::make(const std::string& name, detent_dtype dtype,
+                                              const std::vector<std::int64_t>& shape) {
+  for (auto it = spare_.begin(); it != spare_.end(); ++it) {
+    if (!(*it)->reuse(name, dtype, shape)) continue;
+    std::unique_ptr<HostTensor> tensor = std::move(*it);
+    std::ranges::fill(tensor->bytes(), std::byte{0});
+    spare_.erase(it);
+    return tensor;
+  }
+  return std::make_unique<HostTensor>(name, dtype, shape);
 }
 
 const HostTensor* TensorStore::find(std::string_view name) const {
@@ -100,6 +113,7 @@ const std::string* TensorStore::meta(std::string_view key) const {
 }
 
 void TensorStore::clear() {
+  spare_.assign(std::move_iterator(tensors_.begin()), std::move_iterator(tensors_.end()));
   tensors_.clear();
   meta_.clear();
 }

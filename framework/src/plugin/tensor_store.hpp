@@ -32,6 +32,10 @@ class HostTensor {
   HostTensor(const HostTensor&) = delete;
   HostTensor& operator=(const HostTensor&) = delete;
 
+  // Becomes another tensor in the same memory, whose bytes stay; false, and unchanged, when that is
+  // too small or four times too large.
+  bool reuse(const std::string& name, detent_dtype dtype, const std::vector<std::int64_t>& shape);
+
   const std::string& name() const { return name_; }
   detent_dtype dtype() const { return view_.dtype; }
   const std::vector<std::int64_t>& shape() const { return shape_; }
@@ -44,6 +48,8 @@ class HostTensor {
   std::uint64_t numel() const;
 
  private:
+  void describe(detent_dtype dtype, std::uint64_t nbytes);
+
   struct Free {
     void operator()(void* p) const { std::free(p); }
   };
@@ -51,6 +57,7 @@ class HostTensor {
   std::vector<std::int64_t> shape_;
   std::vector<std::int64_t> strides_;
   std::uint64_t nbytes_ = 0;
+  std::uint64_t capacity_ = 0;  // bytes at data_
   std::unique_ptr<void, Free> memory_;
   std::byte* data_ = nullptr;  // in memory_, aligned to 64 bytes
   detent_tensor view_{};
@@ -72,6 +79,7 @@ class TensorStore {
   void set_meta(std::string_view key, std::string json);  // replaces
   const std::string* meta(std::string_view key) const;
   const std::vector<std::pair<std::string, std::string>>& all_meta() const { return meta_; }
+  // What is added next may take the memory of what was there.
   void clear();
 
   // The sink checks everything a plugin may get wrong: DETENT_E_INVALID_ARG for a spec that
@@ -80,7 +88,11 @@ class TensorStore {
   const detent_tensor_source* source() const { return &source_; }
 
  private:
+  std::unique_ptr<HostTensor> make(const std::string& name, detent_dtype dtype,
+                                   const std::vector<std::int64_t>& shape);
+
   std::deque<std::unique_ptr<HostTensor>> tensors_;
+  std::vector<std::unique_ptr<HostTensor>> spare_;  // of before the last clear
   std::vector<std::pair<std::string, std::string>> meta_;
   detent_tensor_sink sink_{};
   detent_tensor_source source_{};

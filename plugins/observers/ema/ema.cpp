@@ -32,7 +32,7 @@ class Ema final : public RangeObserver {
                                             "movingaverageminmaxobserver", nullptr};
   static constexpr const char* provides[] = {"stat:minmax/1", "stat:counts/1", "range:minmax",
                                              "auto:averaging_constant", nullptr};
-  static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC;
+  static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
   static constexpr const char* schema = R"({
     "type": "object",
     "additionalProperties": false,

@@ -56,7 +56,8 @@ class HistogramObserver final : public sdk::Observer {
   static constexpr const char* aliases[] = {"histogramobserver", "kl", nullptr};
   static constexpr const char* provides[] = {"stat:minmax/1", "stat:counts/1", "stat:histogram/1",
                                              "auto:bins", nullptr};
-  static constexpr uint64_t flags = DETENT_PLUGIN_MERGE_EXACT | DETENT_PLUGIN_DETERMINISTIC;
+  static constexpr uint64_t flags =
+      DETENT_PLUGIN_MERGE_EXACT | DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
   static constexpr const char* schema = R"({
     "type": "object",
     "additionalProperties": false,

@@ -18,7 +18,8 @@ class MinMax final : public RangeObserver {
   static constexpr const char* aliases[] = {"minmaxobserver", nullptr};
   static constexpr const char* provides[] = {"stat:minmax/1", "stat:counts/1", "range:minmax",
                                              "auto:", nullptr};
-  static constexpr uint64_t flags = DETENT_PLUGIN_MERGE_EXACT | DETENT_PLUGIN_DETERMINISTIC;
+  static constexpr uint64_t flags =
+      DETENT_PLUGIN_MERGE_EXACT | DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
   static constexpr const char* schema = R"({
     "type": "object",
     "additionalProperties": false,

@@ -25,7 +25,7 @@ class Mse final : public ClipObserver {
   static constexpr const char* license = "Apache-2.0";
   static constexpr const char* aliases[] = {"mseobserver", "memorylessmse", nullptr};
   static constexpr const char* provides[] = {"stat:minmax/1", "stat:counts/1", nullptr};
-  static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC;
+  static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
   static constexpr const char* schema = R"({
     "type": "object",
     "additionalProperties": false,

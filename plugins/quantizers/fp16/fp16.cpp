@@ -68,7 +68,7 @@ class Fp16 : public sdk::Quantizer {
   static constexpr const char* description = "Half precision for all floating-point tensors";
   static constexpr const char* vendor = "Detent";
   static constexpr const char* license = "Apache-2.0";
-  static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC;
+  static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
   static constexpr const char* provides[] = {"scheme:detent.cast/1", nullptr};
   static constexpr const char* schema = kSchema;
 

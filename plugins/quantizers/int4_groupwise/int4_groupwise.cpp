@@ -84,7 +84,7 @@ class Int4Groupwise : public sdk::Quantizer {
       "4-bit integer codes of weights with one scale per group of inputs";
   static constexpr const char* vendor = "Detent";
   static constexpr const char* license = "Apache-2.0";
-  static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC;
+  static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
   static constexpr const char* provides[] = {"scheme:detent.affine/1", nullptr};
   static constexpr const char* schema = kSchema;
 

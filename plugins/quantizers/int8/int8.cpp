@@ -83,7 +83,7 @@ class Int8 : public sdk::Quantizer {
       "8-bit integer codes with one scale per channel or per tensor";
   static constexpr const char* vendor = "Detent";
   static constexpr const char* license = "Apache-2.0";
-  static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC;
+  static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
   static constexpr const char* provides[] = {"scheme:detent.affine/1", nullptr};
   static constexpr const char* schema = kSchema;
 

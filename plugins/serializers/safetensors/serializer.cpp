@@ -40,22 +40,39 @@ class Safetensors final : public serializers::SingleFile<Header> {
   }
 
   sdk::Status add_tensor(std::string_view tensor_name, const sdk::TensorView& tensor) override {
-    Header& h = layout();
-    if (!h.frozen()) h.freeze();
+    Header& h = frozen();
     const size_t i = h.tensors().turn_of(tensor_name, tensor);
     serializers::FileTail out(file(), h.data_start() + h.tensors().all()[i].offset);
     serializers::for_each_piece(tensor, out);
-    h.tensors().added();
+    h.tensors().added(i);
+    return {};
+  }
+
+  // Rows start on bytes, and so their places are known.
+  sdk::Status add_rows(std::string_view tensor_name, uint64_t first_row,
+                       const sdk::TensorView& rows) override {
+    Header& h = frozen();
+    const size_t i = h.tensors().turn_of_rows(tensor_name, first_row, rows);
+    const serializers::Declared& tensor = h.tensors().all()[i];
+    const uint64_t row_bytes = tensor.stored.nbytes / static_cast<uint64_t>(tensor.shape[0]);
+    serializers::FileTail out(file(), h.data_start() + tensor.offset + first_row * row_bytes);
+    serializers::for_each_piece(rows, out);
+    h.tensors().rows_added(i, rows);
     return {};
   }
 
   sdk::Status finish() override {
-    Header& h = layout();
-    if (!h.frozen()) h.freeze();
+    Header& h = frozen();
     h.tensors().check_all_added();
     serializers::FileTail(file(), 0).text(h.bytes());
     abort();
     return {};
+  }
+
+ private:
+  Header& frozen() {
+    if (!layout().frozen()) layout().freeze();
+    return layout();
   }
 };
 

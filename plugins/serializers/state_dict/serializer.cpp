@@ -21,7 +21,7 @@ static_assert(std::endian::native == std::endian::little);
 // Hands pieces on and sums them up.
 class Checksum final : public serializers::PieceSink {
  public:
-  explicit Checksum(serializers::PieceSink& next) : next_(next) {}
+  Checksum(serializers::PieceSink& next, uint32_t so_far) : next_(next), crc_(so_far) {}
   void piece(const char* bytes, uint64_t n) override {
     crc_ = crc32_z(crc_, reinterpret_cast<const unsigned char*>(bytes), n);
     next_.piece(bytes, n);
@@ -30,7 +30,7 @@ class Checksum final : public serializers::PieceSink {
 
  private:
   serializers::PieceSink& next_;
-  uLong crc_ = 0;
+  uLong crc_;
 };
 
 class StateDict final : public serializers::SingleFile<Archive> {
@@ -64,14 +64,24 @@ class StateDict final : public serializers::SingleFile<Archive> {
   sdk::Status add_tensor(std::string_view tensor_name, const sdk::TensorView& tensor) override {
     Archive& a = layout();
     a.freeze();
-    ZipRecord& record = a.record_of_tensor(a.tensors().turn_of(tensor_name, tensor));
-    serializers::FileTail out(file(), record.data);
-    Checksum sum(out);
-    serializers::for_each_piece(tensor, sum);
-    record.crc = sum.value();
-    out.text(ZipLayout::descriptor(record));
-    serializers::FileTail(file(), record.header).text(ZipLayout::header(record));
-    a.tensors().added();
+    const size_t i = a.tensors().turn_of(tensor_name, tensor);
+    ZipRecord& record = a.record_of_tensor(i);
+    write_data(record, record.data, tensor);
+    close(record);
+    a.tensors().added(i);
+    return {};
+  }
+
+  sdk::Status add_rows(std::string_view tensor_name, uint64_t first_row,
+                       const sdk::TensorView& rows) override {
+    Archive& a = layout();
+    a.freeze();
+    const size_t i = a.tensors().turn_of_rows(tensor_name, first_row, rows);
+    const uint64_t all_rows = static_cast<uint64_t>(a.tensors().all()[i].shape[0]);
+    ZipRecord& record = a.record_of_tensor(i);
+    write_data(record, record.data + record.size / all_rows * first_row, rows);
+    a.tensors().rows_added(i, rows);
+    if (a.tensors().all()[i].rows_added == all_rows) close(record);
     return {};
   }
 
@@ -88,6 +98,19 @@ class StateDict final : public serializers::SingleFile<Archive> {
   }
 
  private:
+  // The sum is that of the bytes in their order, in which they come.
+  void write_data(ZipRecord& record, uint64_t offset, const sdk::TensorView& data) {
+    serializers::FileTail out(file(), offset);
+    Checksum sum(out, record.crc);
+    serializers::for_each_piece(data, sum);
+    record.crc = sum.value();
+  }
+
+  void close(const ZipRecord& record) {
+    serializers::FileTail(file(), record.data_end()).text(ZipLayout::descriptor(record));
+    serializers::FileTail(file(), record.header).text(ZipLayout::header(record));
+  }
+
   void write(const TextRecord& text) {
     const ZipRecord& record = layout().zip().at(text.record);
     serializers::FileTail out(file(), record.header);

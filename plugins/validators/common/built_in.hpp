@@ -12,9 +12,7 @@ struct BuiltIn : sdk::Validator {
   static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC;
 };
 
-// A tensor that the quantizer took; one that was kept has neither codes nor dequantized values.
-inline bool is_quantized(const detent_check_input& input) {
-  return input.quantized != nullptr || input.dequantized != nullptr;
-}
+// A tensor that the quantizer took.
+inline bool is_quantized(const detent_check_input& input) { return input.is_quantized != 0; }
 
 }  // namespace detent::validators

@@ -17,14 +17,20 @@
 namespace detent::validators {
 namespace {
 
-// Codes in a row of 4-bit codes that are stored in `row_bytes` bytes: what fits the number of
-// elements of the original; two to a byte when neither length does.
-int64_t packed_row_length(const sdk::TensorView& bytes, int64_t elements) {
-  const int64_t row_bytes = bytes.ndim() == 0 ? 1 : bytes.size(bytes.ndim() - 1);
-  if (row_bytes == 0) return 0;
-  const int64_t rows = bytes.numel() / row_bytes;
-  return rows * (2 * row_bytes - 1) == elements ? 2 * row_bytes - 1 : 2 * row_bytes;
+// Elements of one row: the tensor seen as a matrix of its first dimension and all others.
+int64_t row_length(const detent_tensor_spec& tensor) {
+  int64_t n = 1;
+  for (int32_t d = tensor.ndim > 1 ? 1 : 0; d < tensor.ndim; ++d) n *= tensor.shape[d];
+  return n;
 }
+
+// Of one tensor, over all blocks of its rows.
+struct Counts {
+  uint64_t codes_non_finite = 0;
+  uint64_t codes_outside = 0;
+  uint64_t bad_scales = 0;
+  uint64_t bad_zero_points = 0;
+};
 
 class WeightRange final : public BuiltIn {
  public:
@@ -33,6 +39,8 @@ class WeightRange final : public BuiltIn {
   static constexpr const char* name = "Weight range";
   static constexpr const char* description =
       "Codes within their range, scales finite and positive, no NaN or infinity in what is stored";
+  static constexpr uint64_t flags = BuiltIn::flags | DETENT_PLUGIN_ROWWISE;
+  static constexpr const char* requirements[] = {DETENT_NEEDS_STORED, nullptr};
   static constexpr const char* schema = R"({
     "type": "object", "additionalProperties": false, "properties": {
       "kept_non_finite": {"type": "string", "enum": ["ignore", "warn", "error"], "default": "warn",
@@ -46,14 +54,11 @@ class WeightRange final : public BuiltIn {
 
   sdk::Status check(const detent_check_input& input, const sdk::Findings& out,
                     const sdk::Call&) override {
+    if (input.first_row == 0) counts_ = {};
+    if (is_quantized(input) && input.quantized != nullptr) count(input);
+    if (input.last == 0) return {};
     ++tensors_;
-    if (!is_quantized(input)) return check_kept(input, out);
-    const sdk::Source source(input.quantized);
-    for (const sdk::Status& status :
-         {check_codes(input, source, out), check_scale(input, source, out),
-          check_zero_point(input, source, out), check_dequantized(input, out)})
-      if (!status.ok()) return status;
-    return {};
+    return is_quantized(input) ? report_quantized(input, out) : report_kept(input, out);
   }
 
   sdk::Status finish(const detent_run_summary&, const sdk::Findings& out) override {
@@ -68,76 +73,76 @@ class WeightRange final : public BuiltIn {
     return out.report({metric, static_cast<double>(count), severity, message, 0});
   }
 
-  sdk::Status check_kept(const detent_check_input& input, const sdk::Findings& out) const {
-    const bool found = input.n_stored != 0 && input.stored[0].data != nullptr;
-    const sdk::TensorView x(found ? *input.stored[0].data : *input.original);
-    const uint64_t bad = judge_kept_ ? count_non_finite(x) : 0;
+  sdk::Status report_kept(const detent_check_input& input, const sdk::Findings& out) const {
+    const uint64_t bad =
+        judge_kept_ && input.metrics != nullptr ? input.metrics->original_non_finite : 0;
     return report(out, "kept_non_finite", bad,
                   counted(bad, "value") + " of kept tensor " + quoted(input.target) +
                       " NaN or infinite; the original model has them too",
                   kept_severity_);
   }
 
-  static sdk::Status check_codes(const detent_check_input& input, const sdk::Source& source,
-                                 const sdk::Findings& out) {
-    const detent_tensor* codes = source.get("qweight");
-    if (codes == nullptr) return {};  // a scheme without codes of that name
-    const sdk::TensorView view(*codes);
-    if (sdk::is_floating_point(view.dtype())) {
-      const uint64_t bad = count_non_finite(view);
-      return report(out, "codes_non_finite", bad,
-                    counted(bad, "stored value") + " of " + quoted(input.target) +
-                        " NaN or infinite; clamp them, or keep this layer");
-    }
-    if (input.qspec == nullptr) return {};
-    const detent_qspec& q = *input.qspec;
-    const CodeRange range{q.qmin, q.qmax};
-    const bool packed = DETENT_DTYPE_BITS(q.qdtype) == 4 && view.dtype() == DETENT_U8;
-    const uint64_t bad =
-        packed ? count_packed_outside(
-                     view, q.qdtype == DETENT_I4,
-                     packed_row_length(view, sdk::TensorView(*input.original).numel()), range)
-               : count_outside(view, range);
-    return report(out, "codes_out_of_range", bad,
-                  counted(bad, "code") + " of " + quoted(input.target) + " outside " + text(range) +
-                      "; the quantizer broke its own target");
-  }
-
-  static sdk::Status check_scale(const detent_check_input& input, const sdk::Source& source,
-                                 const sdk::Findings& out) {
-    const detent_tensor* scale = source.get("scale");
-    if (scale == nullptr) return {};  // plain casts have none
-    const uint64_t bad = count_bad_scales(sdk::TensorView(*scale));
-    return report(out, "scale_invalid", bad,
-                  counted(bad, "scale") + " of " + quoted(input.target) +
-                      " not finite and positive: nothing can be computed with it");
-  }
-
-  static sdk::Status check_zero_point(const detent_check_input& input, const sdk::Source& source,
-                                      const sdk::Findings& out) {
+  void count(const detent_check_input& input) {
+    const sdk::Source source(input.quantized);
+    // A scheme may have no codes of that name; plain casts have no scale.
+    if (const detent_tensor* codes = source.get("qweight"); codes != nullptr)
+      count_codes(input, sdk::TensorView(*codes));
+    if (const detent_tensor* scale = source.get("scale"); scale != nullptr)
+      counts_.bad_scales += count_bad_scales(sdk::TensorView(*scale));
     const detent_tensor* zero = source.get("zero_point");
-    if (zero == nullptr || input.qspec == nullptr) return {};
-    const CodeRange range{input.qspec->qmin, input.qspec->qmax};
+    if (zero == nullptr || input.qspec == nullptr) return;
     const sdk::TensorView view(*zero);
-    const uint64_t bad =
-        sdk::is_floating_point(view.dtype()) ? count_non_finite(view) : count_outside(view, range);
-    return report(out, "zero_point_out_of_range", bad,
-                  counted(bad, "zero point") + " of " + quoted(input.target) + " outside " +
-                      text(range) + ": zero would not be represented exactly");
+    counts_.bad_zero_points += sdk::is_floating_point(view.dtype())
+                                   ? count_non_finite(view)
+                                   : count_outside(view, range_of(input));
   }
 
-  static sdk::Status check_dequantized(const detent_check_input& input, const sdk::Findings& out) {
-    if (input.dequantized == nullptr) return {};
-    const uint64_t bad = count_non_finite(sdk::TensorView(*input.dequantized));
-    return report(out, "dequantized_non_finite", bad,
-                  counted(bad, "dequantized value") + " of " + quoted(input.target) +
-                      " NaN or infinite; keep this layer or use another quantizer");
+  void count_codes(const detent_check_input& input, const sdk::TensorView& codes) {
+    if (sdk::is_floating_point(codes.dtype())) {
+      counts_.codes_non_finite += count_non_finite(codes);
+    } else if (input.qspec != nullptr) {
+      const detent_qspec& q = *input.qspec;
+      const bool packed = DETENT_DTYPE_BITS(q.qdtype) == 4 && codes.dtype() == DETENT_U8;
+      counts_.codes_outside +=
+          packed ? count_packed_outside(codes, q.qdtype == DETENT_I4, row_length(*input.tensor),
+                                        range_of(input))
+                 : count_outside(codes, range_of(input));
+    }
+  }
+
+  sdk::Status report_quantized(const detent_check_input& input, const sdk::Findings& out) const {
+    const std::string target = quoted(input.target);
+    const std::string range = input.qspec != nullptr ? text(range_of(input)) : "";
+    const uint64_t lost = input.metrics != nullptr ? input.metrics->dequantized_non_finite : 0;
+    for (const sdk::Status& status :
+         {report(out, "codes_non_finite", counts_.codes_non_finite,
+                 counted(counts_.codes_non_finite, "stored value") + " of " + target +
+                     " NaN or infinite; clamp them, or keep this layer"),
+          report(out, "codes_out_of_range", counts_.codes_outside,
+                 counted(counts_.codes_outside, "code") + " of " + target + " outside " + range +
+                     "; the quantizer broke its own target"),
+          report(out, "scale_invalid", counts_.bad_scales,
+                 counted(counts_.bad_scales, "scale") + " of " + target +
+                     " not finite and positive: nothing can be computed with it"),
+          report(out, "zero_point_out_of_range", counts_.bad_zero_points,
+                 counted(counts_.bad_zero_points, "zero point") + " of " + target + " outside " +
+                     range + ": zero would not be represented exactly"),
+          report(out, "dequantized_non_finite", lost,
+                 counted(lost, "dequantized value") + " of " + target +
+                     " NaN or infinite; keep this layer or use another quantizer")})
+      if (!status.ok()) return status;
+    return {};
+  }
+
+  static CodeRange range_of(const detent_check_input& input) {
+    return {input.qspec->qmin, input.qspec->qmax};
   }
 
   static std::string text(CodeRange range) {
     return "[" + std::to_string(range.min) + ", " + std::to_string(range.max) + "]";
   }
 
+  Counts counts_;  // of the tensor whose blocks are coming
   bool judge_kept_ = true;
   int32_t kept_severity_ = DETENT_FINDING_WARN;
   uint64_t tensors_ = 0;

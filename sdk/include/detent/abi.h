@@ -21,6 +21,16 @@ DETENT_BEGIN_C
 #define DETENT_PLUGIN_MERGE_EXACT (UINT64_C(1) << 0)
 #define DETENT_PLUGIN_DETERMINISTIC (UINT64_C(1) << 1)
 #define DETENT_PLUGIN_WANTS_ISOLATION (UINT64_C(1) << 2) /* run me in a worker by default */
+/* Rows are independent, so the host need not hold a whole tensor: it may hand over blocks of rows (of
+ * dimension 0, in order, each row once) and join the results along dimension 0.
+ *   observer   for a target per channel of axis 0 or per group: what an instance that saw a block says
+ *              of it equals the same rows of what it says of the whole
+ *   quantizer  the same, of an instance that planned the block as a tensor of its own: plan declares for
+ *              a block what it declares for the whole, with as many rows as the block has in every
+ *              output, and quantize and dequantize make the same bytes of the same rows
+ *   validator  check may come several times for a tensor, each time with a block of what is stored;
+ *              the last one says so */
+#define DETENT_PLUGIN_ROWWISE (UINT64_C(1) << 3)
 
 /* One plugin. Static, read-only, from load to unload. */
 typedef struct detent_plugin {

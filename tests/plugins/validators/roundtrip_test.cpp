@@ -52,33 +52,14 @@ TEST_CASE("a tensor that is missing or damaged in the artefact fails by name", "
   CHECK(verdict(nothing, "\"fc.weight\"") == "stored_tensors");
 }
 
-TEST_CASE("a kept tensor must have the original's bytes, dtype and shape", "[roundtrip]") {
-  const auto kept = [](const Tensor& found) {
-    Input input(floats({2}, {1, std::nanf("")}));
-    input.stored_as("fc.weight", found);
-    return verdict(input, "\"fc.weight\"");
-  };
-  CHECK(kept(Tensor({2}, std::vector<float>{1, std::nanf("")})).empty());  // NaN equals itself here
-  CHECK(kept(Tensor({2}, std::vector<float>{1, 2})) == "kept_tensor_equal");
-  CHECK(kept(Tensor({2, 1}, std::vector<float>{1, std::nanf("")})) == "kept_tensor_equal");
-  CHECK(kept(Tensor({1}, std::vector<double>{1})) == "kept_tensor_equal");
-
-  Input zero(floats({1}, {0.0F}));
-  const Tensor negative({1}, std::vector<float>{-0.0F});
-  zero.stored_as("fc.weight", negative);
-  CHECK(verdict(zero, "\"fc.weight\"") == "kept_tensor_equal");
-}
-
-TEST_CASE("a kept tensor may be strided in the original", "[roundtrip]") {
-  const auto kept = [](std::vector<float> found) {
-    Input input(std::make_unique<Tensor>(std::vector<int64_t>{3, 2}, std::vector<int64_t>{1, 3},
-                                         std::vector<float>{0, 1, 2, 3, 4, 5}));
-    const Tensor stored({3, 2}, found);
-    input.stored_as("fc.weight", stored);
-    return verdict(input, "\"fc.weight\"");
-  };
-  CHECK(kept({0, 3, 1, 4, 2, 5}).empty());
-  CHECK(kept({0, 3, 1, 4, 5, 2}) == "kept_tensor_equal");
+TEST_CASE("a kept tensor with other bytes than the original's is damaged", "[roundtrip]") {
+  Input kept(floats({2}, {1, 2}));
+  const Tensor found({2}, std::vector<float>{1, 2});
+  kept.stored_as("fc.weight", found);
+  CHECK(verdict(kept, "").empty());
+  Input changed(floats({2}, {1, 2}));
+  changed.stored_as("fc.weight", found, "d2");
+  CHECK(verdict(changed, "\"fc.weight\"") == "digest_equal");
 }
 
 namespace {

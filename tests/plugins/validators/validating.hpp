@@ -29,23 +29,31 @@ struct Input {
   }
   detent_check_input c() {
     const bool kept = quantized.tensors.empty();
+    const detent_tensor& t = *static_cast<const detent_tensor*>(*original);
+    spec = {"fc.weight", t.shape, t.ndim, t.dtype};
     return {sizeof(detent_check_input),
             "fc.weight",
-            *original,
-            dequantized != nullptr ? static_cast<const detent_tensor*>(*dequantized) : nullptr,
+            &spec,
+            nullptr,
+            nullptr,
             kept ? nullptr : quantized.source(),
             kept ? nullptr : &qspec,
             stored.data(),
             stored.size(),
-            &metrics};
+            last ? &metrics : nullptr,
+            first_row,
+            last ? 1U : 0U,
+            kept ? 0U : 1U};
   }
 
   std::unique_ptr<Tensor> original;
-  std::unique_ptr<Tensor> dequantized;
   testing::Store quantized;
   detent_qspec qspec{};
+  detent_tensor_spec spec{};
   std::vector<detent_stored_tensor> stored;
-  detent_metrics metrics{30, 0.1, 16, 8};
+  detent_metrics metrics{30, 0.1, 16, 8, 0, 0};
+  uint64_t first_row = 0;
+  bool last = true;
 };
 
 inline std::unique_ptr<Tensor> floats(std::vector<int64_t> shape, const std::vector<float>& v) {

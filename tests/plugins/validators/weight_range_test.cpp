@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include "support/catch.hpp"
 #include "validating.hpp"
@@ -16,7 +17,6 @@ std::unique_ptr<Input> sound() {
   auto input = std::make_unique<Input>(floats({2, 3}, {1, 2, 3, 4, 5, 6}));
   input->quantized.put("qweight", {2, 3}, std::vector<int8_t>{-127, 0, 127, 1, 2, 3});
   input->quantized.put("scale", {2}, std::vector<float>{0.1F, 0.2F});
-  input->dequantized = floats({2, 3}, {1, 2, 3, 4, 5, 6});
   return input;
 }
 
@@ -112,7 +112,7 @@ TEST_CASE("a zero point outside the codes fails", "[weight_range]") {
 
 TEST_CASE("NaN and infinity in codes or dequantized values fail", "[weight_range]") {
   auto input = sound();
-  input->dequantized = floats({2, 3}, {1, kNaN, 3, -kInf, 5, 6});
+  input->metrics.dequantized_non_finite = 2;
   CHECK(verdict(*input) == Verdict{"dequantized_non_finite", 2});
 
   Input half(floats({2}, {1, 1e6F}));
@@ -124,27 +124,32 @@ TEST_CASE("NaN and infinity in codes or dequantized values fail", "[weight_range
 
 TEST_CASE("NaN in a kept tensor is what the parameter says", "[weight_range]") {
   Input kept(floats({4}, {1, kNaN, kInf, -kInf}));
-  kept.stored_as("fc.weight", *kept.original);
+  kept.metrics.original_non_finite = 3;
   CHECK(verdict(kept, {}, DETENT_FINDING_WARN) == Verdict{"kept_non_finite", 3});
   CHECK(verdict(kept, {{"/kept_non_finite", "error"}}) == Verdict{"kept_non_finite", 3});
   CHECK(verdict(kept, {{"/kept_non_finite", "ignore"}}) == Verdict{"", 0});
-
-  Input integers(
-      std::make_unique<Tensor>(std::vector<int64_t>{1}, std::vector<int64_t>{INT64_MAX}));
-  CHECK(verdict(integers) == Verdict{"", 0});
 }
 
-TEST_CASE("bfloat16, double and strided tensors are looked at too", "[weight_range]") {
-  auto bf16 = std::make_unique<Tensor>(Tensor::Zeros{}, DETENT_BF16, std::vector<int64_t>{2});
-  std::memcpy(bf16->bytes(), "\x80\x7f\x00\x7c",
-              4);  // infinity, and 2.7e36 with as many ones as f16's
-  Input first(std::move(bf16));
-  CHECK(verdict(first, {}, DETENT_FINDING_WARN) == Verdict{"kept_non_finite", 1});
-
-  Input second(std::make_unique<Tensor>(std::vector<int64_t>{2}, std::vector<double>{1e300, kNaN}));
-  CHECK(verdict(second, {}, DETENT_FINDING_WARN) == Verdict{"kept_non_finite", 1});
-
-  Input third(std::make_unique<Tensor>(std::vector<int64_t>{2}, std::vector<int64_t>{2},
-                                       std::vector<float>{1, kNaN, kInf}));
-  CHECK(verdict(third, {}, DETENT_FINDING_WARN) == Verdict{"kept_non_finite", 1});
+TEST_CASE("what is wrong in any block of rows is told once, of the whole tensor",
+          "[weight_range]") {
+  Validator v("weight_range");
+  const auto give = [&](uint64_t first_row, bool last, std::vector<int8_t> codes, float scale) {
+    Input block(floats({3, 2}, {1, 2, 3, 4, 5, 6}));
+    block.quantized.put("qweight", {1, 2}, std::move(codes));
+    block.quantized.put("scale", {1}, std::vector<float>{scale});
+    block.first_row = first_row;
+    block.last = last;
+    REQUIRE(v.check(block) == DETENT_OK);
+  };
+  give(0, false, {-128, 0}, 0.1F);
+  give(1, false, {1, 2}, 0);
+  CHECK(v.findings.all.empty());
+  give(2, true, {-128, -128}, 0.1F);
+  REQUIRE(v.findings.all.size() == 2);
+  CHECK(v.findings.all[0].metric == std::string("codes_out_of_range"));
+  CHECK(v.findings.all[0].value == 3);
+  CHECK(v.findings.all[1].metric == std::string("scale_invalid"));
+  CHECK(v.findings.all[1].value == 1);
+  give(0, true, {1, 2}, 0.1F);  // the next tensor begins with nothing
+  CHECK(v.findings.all.size() == 2);
 }

@@ -25,7 +25,7 @@ detent_output_input output_of(double sqnr_db) {
 }
 
 std::vector<Finding> check(Validator validator) {
-  const detent_metrics metrics{12.5, 0.1, 100, 30};
+  const detent_metrics metrics{12.5, 0.1, 100, 30, 0, 0};
   detent_check_input in{};
   in.struct_size = sizeof in;
   in.target = "fc1.weight";

@@ -2,7 +2,7 @@
  *
  * detent/abi/serializer.h - writes and, optionally, reads a model format.
  *
- * Calls   create (begin (declare | declare_alias | set_metadata)* add_tensor* set_metadata*
+ * Calls   create (begin (declare | declare_alias | set_metadata)* (add_tensor | add_rows)* set_metadata*
  *                 (finish | abort))* destroy
  *         create (open (tensor_at | read_tensor | read_metadata)* close)* destroy
  */
@@ -75,8 +75,16 @@ typedef struct detent_serializer_vtbl {
    * is the name of no other tensor. */
   int32_t(DETENT_CALL *declare_alias)(detent_serializer *, const detent_call *, const char *alias,
                                       const char *name);
+  /* [instance] Optional; NULL: the host holds every tensor until it is whole. In place of one add_tensor:
+   * the next rows of the declared tensor `name`, from first_row on, in order, until all are there. rows has
+   * at least one row, and the declared shape but for its first extent. A tensor without dimensions or
+   * rows comes by add_tensor. The rows of tensors that are made together (codes and their scales)
+   * alternate; otherwise the order of declaration holds: a tensor begins when those before it are whole,
+   * or when they alternate with it. */
+  int32_t(DETENT_CALL *add_rows)(detent_serializer *, const detent_call *, const char *name,
+                                 uint64_t first_row, const detent_tensor *rows);
 } detent_serializer_vtbl;
-DETENT_NO_TAIL(detent_serializer_vtbl, declare_alias);
+DETENT_NO_TAIL(detent_serializer_vtbl, add_rows);
 
 DETENT_END_C
 #endif

@@ -2,7 +2,11 @@
  *
  * detent/abi/validator.h - judges what was written against what was there before.
  *
- * Calls   create check* check_output? finish? destroy      check once for every tensor of the model, in its order
+ * Calls   create check* check_output? finish? destroy      check once for every tensor of the model, in its order;
+ *                                                          of DETENT_PLUGIN_ROWWISE once for every block of rows
+ *
+ * Data    A validator says in its descriptor's `requires_` what it looks at, and gets no other data: most need
+ *         the host's metrics and digests alone, and a second pass over a large model costs as much as the first.
  */
 #ifndef DETENT_ABI_VALIDATOR_H
 #define DETENT_ABI_VALIDATOR_H
@@ -10,6 +14,10 @@
 DETENT_BEGIN_C
 
 typedef struct detent_validator detent_validator;
+
+#define DETENT_NEEDS_ORIGINAL "data:original"
+#define DETENT_NEEDS_DEQUANTIZED "data:dequantized"
+#define DETENT_NEEDS_STORED "data:stored"
 
 #define DETENT_FINDING_INFO 0
 #define DETENT_FINDING_WARN 1
@@ -41,31 +49,40 @@ typedef struct detent_metrics {
   double max_abs_error;
   uint64_t bytes_before;
   uint64_t bytes_after; /* codes, scales and zero points */
+  uint64_t original_non_finite;    /* NaN and infinite values of the original tensor */
+  uint64_t dequantized_non_finite; /* of the dequantized one; 0 for a tensor that was kept */
 } detent_metrics;
-DETENT_NO_TAIL(detent_metrics, bytes_after);
+DETENT_NO_TAIL(detent_metrics, dequantized_non_finite);
 
 /* A tensor as it was found in the artefact. FROZEN. Digests are text ("xxh3-128:<hex>") over the
  * bytes: of what was handed to the serializer, and of what was read back from the file. */
 typedef struct detent_stored_tensor {
   const char *name;          /* in the artefact: "fc1.weight_scale" */
-  const detent_tensor *data; /* NULL when the artefact has none of that name, dtype and shape */
+  /* The block's rows; NULL when the artefact has none of that name, dtype and shape, and for a validator
+   * that does not require DETENT_NEEDS_STORED. */
+  const detent_tensor *data;
   const char *digest_intended;
-  const char *digest_found; /* "" when data is NULL */
+  const char *digest_found; /* of the whole tensor; "" when the artefact has none, and before the last block */
 } detent_stored_tensor;
 DETENT_NO_TAIL(detent_stored_tensor, digest_found);
 
 typedef struct detent_check_input { /* [call] */
   uint64_t struct_size;
   const char *target;                    /* tensor name in the original model */
-  const detent_tensor *original;
-  const detent_tensor *dequantized;      /* f32; NULL for a tensor that was kept */
-  const detent_tensor_source *quantized; /* "qweight", "scale", ... and metadata as stored; NULL if kept */
+  const detent_tensor_spec *tensor;      /* the whole of the original: name, shape, dtype */
+  const detent_tensor *original;         /* NULL unless DETENT_NEEDS_ORIGINAL */
+  const detent_tensor *dequantized;      /* f32; NULL unless DETENT_NEEDS_DEQUANTIZED, and if kept */
+  const detent_tensor_source *quantized; /* "qweight", "scale", ... and metadata as stored; NULL unless
+                                            DETENT_NEEDS_STORED, and if kept */
   const detent_qspec *qspec;             /* the quantizer's target; NULL if it has none or kept */
   const detent_stored_tensor *stored;    /* everything stored for this tensor */
   uint64_t n_stored;
-  const detent_metrics *metrics;
+  const detent_metrics *metrics;         /* of the whole tensor; NULL before its last block */
+  uint64_t first_row;                    /* of the block; 0 when it is the whole tensor */
+  uint32_t last;                         /* 1: the block that ends the tensor, or all of it */
+  uint32_t is_quantized;                 /* 0: the tensor was kept as it is */
 } detent_check_input;
-DETENT_NO_TAIL(detent_check_input, metrics);
+DETENT_NO_TAIL(detent_check_input, is_quantized);
 
 /* How the model's own output was measured. */
 #define DETENT_OUTPUT_NONE 0      /* nothing ran: `why`; every number is NaN or 0 */

@@ -24,13 +24,24 @@ class Serializer : public PluginInfo {
     return {DETENT_E_UNSUPPORTED, "\"" + std::string(alias) + "\" and \"" + std::string(name) +
                                       "\" are one tensor, and this format has one name for each"};
   }
+  // For formats into which a tensor can be written piece by piece.
+  virtual Status add_rows(std::string_view name, uint64_t first_row, const TensorView& rows) {
+    (void)rows;
+    return {DETENT_E_UNSUPPORTED, "row " + std::to_string(first_row) + " of \"" +
+                                      std::string(name) + "\" comes before the tensor is whole"};
+  }
 };
 
 namespace detail {
-// The C table has no declare_alias when the class does not override it.
+// The C table has no declare_alias, and no add_rows, when the class does not override it.
 template <class T>
 constexpr bool has_aliases() noexcept {
   return !std::is_same_v<decltype(&T::declare_alias), decltype(&Serializer::declare_alias)>;
+}
+
+template <class T>
+constexpr bool has_rows() noexcept {
+  return !std::is_same_v<decltype(&T::add_rows), decltype(&Serializer::add_rows)>;
 }
 
 template <class T>
@@ -74,6 +85,12 @@ struct SerializerThunks {
     DETENT_CATCH_ALL(c)
   }
 
+  static int32_t DETENT_CALL add_rows(detent_serializer* s, const detent_call* c, const char* name,
+                                      uint64_t first_row, const detent_tensor* rows) noexcept {
+    DETENT_TRY { return detail::finish(c, self(s)->add_rows(name, first_row, TensorView(*rows))); }
+    DETENT_CATCH_ALL(c)
+  }
+
   using Extension = const void*(DETENT_CALL*)(const detent_serializer*, const char*);
   static constexpr Extension extension() noexcept {
     if constexpr (std::is_base_of_v<ProgramWriter, T>) {
@@ -99,7 +116,8 @@ struct SerializerThunks {
                                                nullptr,
                                                nullptr,
                                                extension(),
-                                               has_aliases<T>() ? &declare_alias : nullptr};
+                                               has_aliases<T>() ? &declare_alias : nullptr,
+                                               has_rows<T>() ? &add_rows : nullptr};
 };
 template <class T>
 struct thunks_of<T, std::enable_if_t<std::is_base_of_v<Serializer, T>>> {
