@@ -24,6 +24,7 @@ struct PipelineOptions {  // run, plan, observe, config check
   std::filesystem::path config;
   std::vector<std::string> set;  // "/json/pointer=value"
   std::optional<unsigned> threads;
+  std::optional<std::uint64_t> memory_limit;
   bool overwrite = false;
   bool strict = false;
   bool trust_model = false;

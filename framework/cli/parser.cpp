@@ -78,7 +78,7 @@ class Parser {
     CLI::App* sub = command(app_, "run", "Quantize a model as a pipeline file says",
                             [this] { return cli::run(globals_, pipeline_); });
     add_pipeline_options(sub);
-    sub->add_option("-j,--threads", pipeline_.threads, "Threads to use; 0: all")->type_name("N");
+    add_resources(sub);
     sub->add_flag("-f,--overwrite", pipeline_.overwrite, "Replace outputs that exist");
     sub->add_option("--state", pipeline_.states,
                     "Use the states that observe wrote instead of calibration data; several are "
@@ -92,6 +92,7 @@ class Parser {
     sub = command(app_, "plan", "Show what run would do, without reading weights",
                   [this] { return cli::plan(globals_, pipeline_); });
     add_pipeline_options(sub);
+    add_resources(sub);
     add_trust(sub);
     add_observe();
     CLI::App* config = group("config", "Check a pipeline file, or print its JSON Schema");
@@ -100,6 +101,14 @@ class Parser {
     command(*config, "schema",
             "Print the JSON Schema, with the parameters of every installed plugin",
             [this] { return cli::config_schema(globals_); });
+  }
+
+  void add_resources(CLI::App* sub) {
+    sub->add_option("-j,--threads", pipeline_.threads, "Threads to use; 0: all")->type_name("N");
+    sub->add_option("--memory-limit", pipeline_.memory_limit,
+                    "Bytes that the run may take, with a unit if you like: 256MiB")
+        ->transform(CLI::AsSizeValue(true))
+        ->type_name("SIZE");
   }
 
   void add_trust(CLI::App* sub) {

@@ -27,6 +27,8 @@ std::vector<ConfigOverride> overrides(const PipelineOptions& options) {
     all.push_back({text.substr(0, equals), text.substr(equals + 1)});
   }
   if (options.threads) all.push_back({"/runtime/threads", std::to_string(*options.threads)});
+  if (options.memory_limit)
+    all.push_back({"/runtime/memory_limit", std::to_string(*options.memory_limit)});
   return all;
 }
 

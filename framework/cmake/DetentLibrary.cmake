@@ -11,7 +11,7 @@ target_compile_features(detent_library INTERFACE cxx_std_20)
 target_link_libraries(
   detent_library
   PUBLIC detent_sdk
-  PRIVATE fmt::fmt Threads::Threads Boost::json OpenSSL::Crypto ZLIB::ZLIB ${CMAKE_DL_LIBS})
+  PRIVATE detent::kernels fmt::fmt Threads::Threads Boost::json OpenSSL::Crypto ZLIB::ZLIB ${CMAKE_DL_LIBS})
 # While the major is 0, a minor may break.
 set_target_properties(
   detent_library

@@ -13,7 +13,7 @@ import sys
 # Of the system and the compiler; the sanitizers' belong to builds that have them.
 SYSTEM = r"lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s|c\+\+|c\+\+abi|unwind|asan|ubsan|tsan|lsan)|ld-linux.*"
 # The declared ones: README.md and CONTRIBUTING.md say what each is for.
-PROGRAM = r"lib(fmt|boost_[a-z]+|crypto|z|xxhash|detent.*)"
+PROGRAM = r"lib(fmt|hwy|boost_[a-z]+|crypto|z|xxhash|detent.*)"
 PLUGIN = r"lib(hwy|z)"
 
 

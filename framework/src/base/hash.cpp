@@ -21,6 +21,7 @@ struct Xxh3::State {
 Xxh3::Xxh3() : state_(std::make_unique<State>()) { XXH3_128bits_reset(&state_->xxh); }
 Xxh3::~Xxh3() = default;
 Xxh3::Xxh3(Xxh3&&) noexcept = default;
+Xxh3& Xxh3::operator=(Xxh3&&) noexcept = default;
 
 void Xxh3::update(std::span<const std::byte> data) {
   XXH3_128bits_update(&state_->xxh, data.data(), data.size());

@@ -13,6 +13,7 @@ class Xxh3 {
   Xxh3();
   ~Xxh3();
   Xxh3(Xxh3&&) noexcept;
+  Xxh3& operator=(Xxh3&&) noexcept;
   void update(std::span<const std::byte> data);
   std::string digest() const;  // "xxh3-128:" and 32 hexadecimal digits
 

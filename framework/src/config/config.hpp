@@ -107,6 +107,7 @@ struct Config {
   unsigned model_threads = 1;        // of a model that runs; its numbers may depend on it
   std::int64_t model_timeout = 600;  // seconds, of one step of a model that runs
   std::int64_t seed = 0;
+  std::uint64_t memory_limit = 0;  // bytes; 0: none
   bool sha256_provenance = false;
 
   // Of each statistic that an installed observer provides ("stat:..."), the one of lowest id, with

@@ -220,6 +220,13 @@ const Layout& runtime_layout() {
         .default_json = "600",
         .minimum = 1,
         .maximum = 1'000'000},
+       {.name = "memory_limit",
+        .shape = Shape::integer,
+        .title = "Memory limit",
+        .description = "Bytes that the run may take. Tensors then go in smaller blocks, and a run "
+                       "that cannot keep to it is refused by its plan. 0: no limit.",
+        .default_json = "0",
+        .minimum = 0},
        {.name = "seed",
         .shape = Shape::integer,
         .title = "Seed",

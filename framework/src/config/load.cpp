@@ -117,6 +117,8 @@ void read_runtime(Config& config, const Cursor& at) {
   if (const auto threads = at["model_threads"].integer())
     config.model_threads = static_cast<unsigned>(std::clamp<std::int64_t>(*threads, 1, 1024));
   if (const auto seconds = at["model_timeout"].integer()) config.model_timeout = *seconds;
+  config.memory_limit = static_cast<std::uint64_t>(
+      std::max<std::int64_t>(at["memory_limit"].integer().value_or(0), 0));
   config.seed = at["seed"].integer().value_or(0);
 }
 

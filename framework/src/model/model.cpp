@@ -21,6 +21,8 @@ const std::vector<std::pair<std::string, std::string>>& Model::aliases() const {
   return kNone;
 }
 
+const FileBytes* Model::file_bytes() const { return nullptr; }
+
 const TensorInfo* Model::find(std::string_view name) const {
   const auto& all = tensors();
   const auto it =

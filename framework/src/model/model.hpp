@@ -32,6 +32,17 @@ struct TensorInfo {
   std::uint64_t numel() const;
 };
 
+// Files whose bytes are the tensors' bytes: TensorInfo::offset is the place of a tensor's first.
+class FileBytes {
+ public:
+  virtual ~FileBytes() = default;
+  virtual std::uint64_t size(std::uint32_t file) const = 0;
+  // Thread-safe. Errors: Error{io}, also when the file was changed since it was opened; `tensor`
+  // is for the message.
+  virtual void read(std::uint32_t file, std::uint64_t offset, std::span<std::byte> out,
+                    const std::string& tensor = {}) const = 0;
+};
+
 // A file or set of files with tensors: safetensors, PyTorch's state dicts, TorchScript.
 class Model {
  public:
@@ -48,6 +59,9 @@ class Model {
   virtual const std::vector<std::filesystem::path>& files() const = 0;
   // out.size() == tensor.nbytes. Thread-safe. Errors: Error{io}.
   virtual void read(const TensorInfo& tensor, std::span<std::byte> out) const = 0;
+
+  // Where a tensor can be read in parts; nullptr where it comes only as a whole.
+  virtual const FileBytes* file_bytes() const;
 
   // What somebody who opened the model should be told: a config.json that was not understood,
   // weights that are stored transposed.

@@ -67,11 +67,16 @@ void SafetensorsModel::read(const TensorInfo& tensor, std::span<std::byte> out) 
   if (tensor.file >= sources_.size() || out.size() != tensor.nbytes)
     throw Error(ErrorCode::unexpected, fmt::format("tensor {} of {} bytes read into a buffer of {}",
                                                    shown(tensor.name), tensor.nbytes, out.size()));
-  const Source& source = sources_[tensor.file];
-  source.file.read_at(tensor.offset, out);
+  read(tensor.file, tensor.offset, out, tensor.name);
+}
+
+void SafetensorsModel::read(std::uint32_t file, std::uint64_t offset, std::span<std::byte> out,
+                            const std::string& tensor) const {
+  const Source& source = sources_.at(file);
+  source.file.read_at(offset, out);
   if (source.file.stamp() != source.stamp)
     refuse(source.file.path().string(), "was changed by another program while it was in use",
-           "run again when nothing writes to the model", tensor.name);
+           "run again when nothing writes to the model", tensor);
 }
 
 }  // namespace detent

@@ -33,7 +33,7 @@ struct ModelParts {
   std::vector<std::string> notes;                  // see Model::notes
 };
 
-class SafetensorsModel final : public Model {
+class SafetensorsModel final : public Model, private FileBytes {
  public:
   // Infers the layers; no two files hold a tensor of the same name.
   SafetensorsModel(ModelParts parts, const ModelOptions& options);
@@ -48,12 +48,16 @@ class SafetensorsModel final : public Model {
   const TensorInfo* find(std::string_view name) const override;
   // Refuses a file that was changed after the model was opened: what would be read is a mixture.
   void read(const TensorInfo& tensor, std::span<std::byte> out) const override;
+  const FileBytes* file_bytes() const override { return this; }
 
  private:
   struct Source {
     File file;
     File::Stamp stamp;
   };
+  std::uint64_t size(std::uint32_t file) const override { return sources_.at(file).stamp.size; }
+  void read(std::uint32_t file, std::uint64_t offset, std::span<std::byte> out,
+            const std::string& tensor) const override;
   void add_metadata(const SafetensorsHeader& header);
 
   std::string format_;

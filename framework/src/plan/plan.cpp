@@ -10,20 +10,13 @@
 
 #include "base/dtype.hpp"
 #include "plan/activations.hpp"
+#include "plan/blocks.hpp"
 #include "plan/refuse_scheme.hpp"
 #include "plan/select.hpp"
 #include "plan/statistics.hpp"
 
 namespace detent {
 namespace {
-
-// Code, libraries, tables of names and the allocator's slack: about twice what a run of a small
-// model was seen to take.
-constexpr std::uint64_t kBaseMemory = 24U << 20U;
-// The process that runs a program: LibTorch's code and tables.
-constexpr std::uint64_t kProgramMemory = 400U << 20U;
-// An observer of usual size and the host's own counts, for each activation.
-constexpr std::uint64_t kSiteMemory = 512U << 10U;
 
 class Planner {
  public:
@@ -49,6 +42,7 @@ class Planner {
     plan_statistics(config_, model_, program_, plan_);
     refuse_name_clashes();
     add_up();
+    plan_blocks(config_, model_, program_, pool_.threads(), plan_);
     warn_of_auto();
     warn_of_unused();
     remark_on_whole_model();
@@ -232,25 +226,10 @@ class Planner {
   }
 
   void add_up() {
-    std::uint64_t largest = 0;
     for (const TensorPlan& t : plan_.tensors) {
       plan_.bytes_before += t.bytes_before;
       plan_.bytes_after += t.bytes_after;
-      const std::uint64_t dequantized =
-          t.quantize ? model_.tensors()[t.tensor].numel() * sizeof(float) : 0;
-      // Writing holds the weight, its codes and the values they stand for; validating, the same
-      // again as it was read back.
-      largest = std::max(
-          largest, t.bytes_before + dequantized + 2 * t.bytes_after + t.quantizer.memory_bytes);
     }
-    plan_.peak_memory_bytes = kBaseMemory + largest;
-    if (program_ == nullptr) return;
-    // The program holds the weights, and while it is rewritten a copy of them.
-    plan_.peak_memory_bytes += kProgramMemory + 2 * plan_.bytes_before;
-    for (const ActivationPlan& a : plan_.activations)
-      plan_.peak_memory_bytes += a.dynamic ? 0 : kSiteMemory;
-    for (const StatisticPlan& s : plan_.statistics)
-      plan_.peak_memory_bytes += kSiteMemory + statistic_bytes(s, model_);
   }
 
   void warn_of_auto() {

@@ -34,6 +34,7 @@ struct TensorPlan {
   unsigned bits = 0;                     // of a code, or of the dtype that is kept
   std::uint64_t bytes_before = 0;
   std::uint64_t bytes_after = 0;
+  std::uint64_t block_rows = 0;  // it goes in blocks of so many rows; 0: as a whole
 };
 
 // An activation that is quantized: one side of the operators that use a weight.

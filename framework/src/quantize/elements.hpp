@@ -5,35 +5,47 @@
 #include <cstdint>
 #include <cstring>
 
-#include <detent/sdk/tensor_view.hpp>
+#include "plan/blocks.hpp"
+#include <detent/kernels/element.hpp>
 
 namespace detent {
 
 // Work is cut into blocks of so many elements, which does not depend on the number of threads.
-constexpr std::uint64_t kBlock = 1U << 16U;
+constexpr std::uint64_t kBlock = kErrorBlock;
 
 inline std::uint64_t block_count(std::uint64_t elements) {
   return elements / kBlock + (elements % kBlock != 0 ? 1 : 0);
 }
 
-// Calls f(reader) with a function that reads element i of the data as double; false for other
-// dtypes.
-template <class F>
-bool with_reader(detent_dtype dtype, const std::byte* data, F&& f) {
-  const auto load = [data]<class T>(std::uint64_t i, T) {
+// Elements of one type, which need not be aligned: those from `begin` on of something longer.
+template <class T>
+class ElementReader {
+ public:
+  ElementReader(const std::byte* data, std::uint64_t begin) : data_(data), begin_(begin) {}
+  double operator()(std::uint64_t i) const {
     T value;
-    std::memcpy(&value, data + i * sizeof(T), sizeof(T));
-    return value;
-  };
+    std::memcpy(&value, data_ + (i - begin_) * sizeof(T), sizeof(T));
+    return kernels::to_double(value);
+  }
+  // For kernels, which take pointers of any alignment.
+  const T* at(std::uint64_t i) const {
+    return reinterpret_cast<const T*>(data_ + (i - begin_) * sizeof(T));
+  }
+
+ private:
+  const std::byte* data_;
+  std::uint64_t begin_;
+};
+
+// Calls f(reader) with what reads the elements of the data, the first of which has the index
+// `begin`; false for other dtypes.
+template <class F>
+bool with_reader(detent_dtype dtype, const std::byte* data, F&& f, std::uint64_t begin = 0) {
   switch (dtype) {
-    case DETENT_F32: f([=](std::uint64_t i) { return double{load(i, float{})}; }); return true;
-    case DETENT_F64: f([=](std::uint64_t i) { return load(i, double{}); }); return true;
-    case DETENT_F16:
-      f([=](std::uint64_t i) { return double{sdk::half_to_float(load(i, std::uint16_t{}))}; });
-      return true;
-    case DETENT_BF16:
-      f([=](std::uint64_t i) { return double{sdk::bfloat16_to_float(load(i, std::uint16_t{}))}; });
-      return true;
+    case DETENT_F32: f(ElementReader<float>(data, begin)); return true;
+    case DETENT_F64: f(ElementReader<double>(data, begin)); return true;
+    case DETENT_F16: f(ElementReader<kernels::Half>(data, begin)); return true;
+    case DETENT_BF16: f(ElementReader<kernels::BFloat16>(data, begin)); return true;
     default: return false;
   }
 }

@@ -2,7 +2,6 @@
 // ErrorSums: the sums of one block of elements that QuantizationError is made of.
 #pragma once
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <span>
@@ -10,52 +9,36 @@
 
 #include "quantize/elements.hpp"
 #include "quantize/measure.hpp"
+#include <detent/kernels/error_lanes.hpp>
 
 namespace detent {
 
-// Four sums side by side: the additions need not wait for each other. Which element goes into which
-// depends on its index alone, so a block may come in pieces.
+// Four sums side by side. Which element goes into which depends on its index alone, so a block may
+// come in pieces.
 class ErrorSums {
  public:
   // Elements `from`, `from` + 1, ... of the original, and what became of them.
-  template <class Reader>
-  void add(const Reader& original, std::uint64_t from, std::span<const float> restored) {
-    const std::size_t n = restored.size();
-    std::size_t k = 0;
-    for (; k < n && ((from + k) & 3U) != 0; ++k) add(original(from + k), restored[k], from + k);
-    for (; k + 4 <= n; k += 4)  // the lanes in a loop of their own become vectors
-      for (std::size_t lane = 0; lane < 4; ++lane)
-        add(original(from + k + lane), restored[k + lane], lane);
-    for (; k < n; ++k) add(original(from + k), restored[k], from + k);
-    elements_ += n;
+  template <class T>
+  void add(const ElementReader<T>& original, std::uint64_t from, std::span<const float> restored) {
+    kernels::add_errors(original.at(from), restored.data(), restored.size(), from, sums_);
+    elements_ += restored.size();
   }
 
   QuantizationError total() const {
-    return {
-        sum(signal_),  sum(noise_),    *std::max_element(std::begin(largest_), std::end(largest_)),
-        sum(product_), sum(restored_), elements_};
+    return {sum(sums_.signal),
+            sum(sums_.noise),
+            *std::max_element(std::begin(sums_.largest), std::end(sums_.largest)),
+            sum(sums_.product),
+            sum(sums_.restored),
+            elements_};
   }
 
  private:
-  void add(double x, float restored, std::uint64_t index) {
-    const std::size_t lane = index & 3U;
-    const double y = double{restored};
-    const double error = x - y;
-    signal_[lane] += x * x;
-    noise_[lane] += error * error;
-    restored_[lane] += y * y;
-    product_[lane] += x * y;
-    largest_[lane] = std::max(largest_[lane], std::fabs(error));
-  }
   static double sum(const double (&lanes)[4]) {
     return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
   }
 
-  double signal_[4] = {};
-  double noise_[4] = {};
-  double restored_[4] = {};
-  double product_[4] = {};
-  double largest_[4] = {};
+  kernels::ErrorLanes sums_;
   std::uint64_t elements_ = 0;
 };
 

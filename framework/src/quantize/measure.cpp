@@ -8,28 +8,28 @@
 
 #include "quantize/elements.hpp"
 #include "quantize/error_sums.hpp"
+#include <detent/kernels/non_finite.hpp>
 
 namespace detent {
 
 NonFinite count_non_finite(detent_dtype dtype, std::span<const std::byte> data, ThreadPool& pool) {
   const std::uint64_t n = data.size() * 8 / DETENT_DTYPE_BITS(dtype);
-  constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
-  std::vector<NonFinite> blocks(block_count(n), {0, kNone});
-  with_reader(dtype, data.data(), [&](const auto& x) {
-    pool.parallel_for(blocks.size(), [&](std::uint64_t b) {
-      NonFinite& block = blocks[b];
-      for (std::uint64_t i = b * kBlock; i < std::min(n, (b + 1) * kBlock); ++i) {
-        if (std::isfinite(x(i))) continue;
-        block.first = std::min(block.first, i);
-        ++block.count;
-      }
+  std::vector<std::uint64_t> counts(block_count(n));
+  NonFinite all;
+  const auto count = [&](const auto& x) {
+    const auto end_of = [n](std::uint64_t b) { return std::min(n, (b + 1) * kBlock); };
+    pool.parallel_for(counts.size(), [&](std::uint64_t b) {
+      counts[b] = kernels::count_non_finite(x.at(b * kBlock), end_of(b) - b * kBlock);
     });
-  });
-  NonFinite all{0, kNone};
-  for (const NonFinite& b : blocks) {
-    all.count += b.count;
-    all.first = std::min(all.first, b.first);
-  }
+    for (std::uint64_t b = 0; b < counts.size(); ++b) {
+      if (all.count == 0 && counts[b] != 0) {
+        all.first = b * kBlock;
+        while (std::isfinite(x(all.first))) ++all.first;
+      }
+      all.count += counts[b];
+    }
+  };
+  with_reader(dtype, data.data(), count);
   return all;
 }
 

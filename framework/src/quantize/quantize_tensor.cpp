@@ -7,13 +7,12 @@
 
 #include "json/parse.hpp"
 #include "plan/statistics.hpp"
+#include "quantize/findings.hpp"
 #include "quantize/rounding.hpp"
 
 namespace detent {
-namespace {
 
-void refuse_non_finite(const TensorInfo& info, const HostTensor& weight, ThreadPool& pool) {
-  const NonFinite found = count_non_finite(info.dtype, weight.bytes(), pool);
+void refuse_non_finite(const TensorInfo& info, const NonFinite& found) {
   if (found.count == 0) return;
   throw Error(
       ErrorCode::quantization,
@@ -25,6 +24,8 @@ void refuse_non_finite(const TensorInfo& info, const HostTensor& weight, ThreadP
                   json::quote(info.name)),
       {.tensor = info.name, .layer = info.layer});
 }
+
+namespace {
 
 // Scale and zero point of the rule's observer, which has seen the weight.
 void observe(const TensorScheme& scheme, const QuantTarget& target, const HostTensor& weight,
@@ -46,24 +47,26 @@ void observe(const TensorScheme& scheme, const QuantTarget& target, const HostTe
   for (const std::string& stat : required) observer.compute_stat(stat, stats);
 }
 
-std::optional<ScaleSummary> summarize_scales(const TensorStore& out) {
-  const HostTensor* scale = out.find("scale");
-  if (scale == nullptr || scale->dtype() != DETENT_F32 || scale->numel() == 0) return std::nullopt;
-  std::vector<float> values(scale->numel());
-  std::memcpy(values.data(), scale->bytes().data(), values.size() * sizeof(float));
-  double sum = 0;
-  for (const float v : values) sum += v;
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return ScaleSummary{*low, *high, sum / static_cast<double>(values.size()), values.size()};
-}
-
-void measure_plain(const QuantTarget& target, const TensorInfo& info, const HostTensor& weight,
+void measure_plain(const TensorPlan& plan, const TensorInfo& info, const HostTensor& weight,
                    const std::optional<Importance>& importance, ThreadPool& pool,
                    TensorResult& result) {
+  if (is_plain_rounding(plan)) {
+    result.rounding = result.error;
+    result.weighted_rounding = result.weighted;
+    return;
+  }
+  const QuantTarget& target = *plan.quantizer.target;
   result.rounding = measure_rounding(target, info.shape, info.dtype, weight.bytes(), pool);
   if (importance)
     result.weighted_rounding =
         measure_rounding(target, info.shape, info.dtype, weight.bytes(), pool, &*importance);
+}
+
+}  // namespace
+
+bool is_plain_rounding(const TensorPlan& plan) {
+  return plan.quantizer.target && says_plain_rounding(plan) &&
+         can_round_plainly(*plan.quantizer.target, plan.input.shape);
 }
 
 std::uint64_t count_from_meta(const TensorStore& out, const char* key) {
@@ -72,12 +75,10 @@ std::uint64_t count_from_meta(const TensorStore& out, const char* key) {
   return n;
 }
 
-}  // namespace
-
 TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
                              const HostTensor& weight, ThreadPool& pool, TensorStore& out,
                              const InputStatistics& inputs) {
-  refuse_non_finite(info, weight, pool);
+  refuse_non_finite(info, count_non_finite(info.dtype, weight.bytes(), pool));
   const std::optional<Importance> importance = importance_of(info, inputs);
   TensorStore stats;
   if (plan.scheme->observer)
@@ -95,9 +96,11 @@ TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
   result.error = measure_error(info.dtype, weight.bytes(), values, pool);
   if (importance)
     result.weighted = measure_weighted(info.dtype, weight.bytes(), values, *importance, pool);
-  if (plan.quantizer.target)
-    measure_plain(*plan.quantizer.target, info, weight, importance, pool, result);
-  result.scale = summarize_scales(out);
+  if (plan.quantizer.target) measure_plain(plan, info, weight, importance, pool, result);
+  ScaleTotals scales;
+  scales.add(out);
+  result.scale = scales.summary();
+  result.dequantized_non_finite = count_non_finite(DETENT_F32, back.bytes(), pool).count;
   result.overflows = count_from_meta(out, "overflow_count");
   return result;
 }

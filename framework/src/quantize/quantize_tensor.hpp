@@ -11,16 +11,9 @@
 #include "plan/plan.hpp"
 #include "quantize/importance.hpp"
 #include "quantize/measure.hpp"
+#include "quantize/scales.hpp"
 
 namespace detent {
-
-// The scales that were stored, over all channels or groups.
-struct ScaleSummary {
-  double min = 0;
-  double max = 0;
-  double mean = 0;
-  std::uint64_t count = 0;
-};
 
 struct TensorResult {
   QuantizationError error;  // of the dequantized values
@@ -31,6 +24,7 @@ struct TensorResult {
   std::optional<QuantizationError> weighted_rounding;
   std::optional<ScaleSummary> scale;  // none for casts
   std::uint64_t overflows = 0;        // values beyond the target's range, as the quantizer counted
+  std::uint64_t dequantized_non_finite = 0;
 };
 
 // Quantizes `weight` into `out` as planned, dequantizes it again and measures the error. inputs:
@@ -41,5 +35,15 @@ struct TensorResult {
 TensorResult quantize_tensor(const TensorPlan& plan, const TensorInfo& info,
                              const HostTensor& weight, ThreadPool& pool, TensorStore& out,
                              const InputStatistics& inputs = {});
+
+// Error{quantization} when values of a weight that is to be quantized are not finite.
+void refuse_non_finite(const TensorInfo& info, const NonFinite& found);
+
+// Are the codes those of plain rounding, by what the scheme says of itself? There is nothing to
+// compare them with then.
+bool is_plain_rounding(const TensorPlan& plan);
+
+// What a quantizer counted; 0 when it did not.
+std::uint64_t count_from_meta(const TensorStore& out, const char* key);
 
 }  // namespace detent

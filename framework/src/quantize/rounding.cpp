@@ -190,6 +190,12 @@ QuantizationError measure(const Reader& x, const Layout& layout, const detent_qs
   });
 }
 
+std::optional<Layout> layout_for(const QuantTarget& target,
+                                 const std::vector<std::int64_t>& shape) {
+  if (target.scheme != kAffine || !can_hold_affine(target.spec)) return std::nullopt;
+  return layout_of(target.spec, shape);
+}
+
 }  // namespace
 
 std::optional<QuantizationError> measure_rounding(const QuantTarget& target,
@@ -197,8 +203,7 @@ std::optional<QuantizationError> measure_rounding(const QuantTarget& target,
                                                   detent_dtype dtype,
                                                   std::span<const std::byte> data, ThreadPool& pool,
                                                   const Importance* importance) {
-  if (target.scheme != kAffine || !can_hold_affine(target.spec)) return std::nullopt;
-  const std::optional<Layout> layout = layout_of(target.spec, shape);
+  const std::optional<Layout> layout = layout_for(target, shape);
   if (!layout) return std::nullopt;
   std::optional<QuantizationError> error;
   if (layout->elements == 0) return QuantizationError{};
@@ -210,6 +215,21 @@ std::optional<QuantizationError> measure_rounding(const QuantTarget& target,
     with([&] { return WeightedSums(*importance); });
   });
   return error;
+}
+
+bool can_round_plainly(const QuantTarget& target, const std::vector<std::int64_t>& shape) {
+  return layout_for(target, shape).has_value();
+}
+
+bool round_plainly(const QuantTarget& target, const std::vector<std::int64_t>& shape,
+                   detent_dtype dtype, std::span<const std::byte> data, ThreadPool& pool,
+                   std::span<float> out) {
+  const std::optional<Layout> layout = layout_for(target, shape);
+  if (!layout) return false;
+  if (layout->elements == 0) return true;
+  return with_reader(dtype, data.data(), [&](const auto& x) {
+    restore(x, 0, out, *layout, find_slots(x, *layout, target.spec, pool), target.spec);
+  });
 }
 
 }  // namespace detent

@@ -28,4 +28,13 @@ std::optional<QuantizationError> measure_rounding(const QuantTarget& target,
                                                   std::span<const std::byte> data, ThreadPool& pool,
                                                   const Importance* importance = nullptr);
 
+// Is there such a thing for tensors of this target and shape?
+bool can_round_plainly(const QuantTarget& target, const std::vector<std::int64_t>& shape);
+
+// The values that they would become, into out: as many as the tensor has. false, and nothing
+// written, where there is no such thing.
+bool round_plainly(const QuantTarget& target, const std::vector<std::int64_t>& shape,
+                   detent_dtype dtype, std::span<const std::byte> data, ThreadPool& pool,
+                   std::span<float> out);
+
 }  // namespace detent

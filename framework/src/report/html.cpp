@@ -227,6 +227,11 @@ std::string findings(const json::Value& report) {
   return html + "</table></div></details>\n";
 }
 
+std::string speed_of(const json::Value& timing) {
+  const std::optional<double> gb_per_s = number_at(timing, "/gb_per_s");
+  return gb_per_s ? fmt::format(", {:.2f} GB/s", *gb_per_s) : "";
+}
+
 std::string provenance(const json::Value& report) {
   std::string rows;
   const auto row = [&rows](const std::string& what, const std::string& value,
@@ -243,7 +248,7 @@ std::string provenance(const json::Value& report) {
         "sha256:" + text_at(p, "/sha256"));
   for (const json::Value& t : list_at(report, "/timings"))
     row("time", text_at(t, "/stage"),
-        fmt::format("{:.3f} s", number_at(t, "/seconds").value_or(0)));
+        fmt::format("{:.3f} s", number_at(t, "/seconds").value_or(0)) + speed_of(t));
   row("memory", "peak", bytes_at(report, "/peak_memory_bytes"));
   return "<h2>Provenance</h2>\n<div class=\"wide\"><table>" + rows + "</table></div>\n";
 }

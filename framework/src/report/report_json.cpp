@@ -208,6 +208,13 @@ json::Array list_of(const List& items, F&& to) {
   return list;
 }
 
+json::Value timing(const StageTiming& t) {
+  json::Object row{{"stage", t.stage}, {"seconds", t.seconds}, {"bytes", t.bytes}};
+  if (t.bytes != 0 && t.seconds > 0)
+    row.set("gb_per_s", std::round(static_cast<double>(t.bytes) / t.seconds / 1e6) / 1e3);
+  return row;
+}
+
 }  // namespace
 
 json::Value to_json(const Finding& f) {
@@ -254,12 +261,7 @@ json::Value report_to_json(const RunFacts& facts) {
                                                 {"bytes", o.bytes},
                                                 {"digest", o.digest}};
                           })},
-      {"timings",
-       list_of(
-           facts.timings,
-           [](const StageTiming& t) {
-             return json::Object{{"stage", t.stage}, {"seconds", t.seconds}, {"bytes", t.bytes}};
-           })},
+      {"timings", list_of(facts.timings, timing)},
       {"peak_memory_bytes", facts.peak_memory_bytes},
       {"provenance", provenance(facts)},
       {"config", effective_config(*facts.config)},

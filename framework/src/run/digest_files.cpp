@@ -28,10 +28,13 @@ std::string digest_file(const std::filesystem::path& path, bool sha256) {
 
 std::string model_digest(const Model& model) { return digest_file(model.files().front(), false); }
 
+std::vector<FileDigest> digest_config(const Config& config) {
+  if (config.file.empty()) return {};
+  return {{config.file, digest_file(config.file, config.sha256_provenance)}};
+}
+
 std::vector<FileDigest> digest_inputs(const Config& config, const Model& model) {
-  std::vector<FileDigest> digests;
-  if (!config.file.empty())
-    digests.push_back({config.file, digest_file(config.file, config.sha256_provenance)});
+  std::vector<FileDigest> digests = digest_config(config);
   for (const auto& file : model.files())
     digests.push_back({file, digest_file(file, config.sha256_provenance)});
   return digests;

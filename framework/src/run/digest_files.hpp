@@ -16,6 +16,9 @@ std::string digest_file(const std::filesystem::path& path, bool sha256);
 // Of a model that runs: its one file. What observers saw belongs to it.
 std::string model_digest(const Model& model);
 
+// Of the configuration, when it came from a file.
+std::vector<FileDigest> digest_config(const Config& config);
+
 // The configuration and every file of the model.
 std::vector<FileDigest> digest_inputs(const Config& config, const Model& model);
 

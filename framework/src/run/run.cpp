@@ -15,7 +15,9 @@
 #include "quantize/findings.hpp"
 #include "report/report.hpp"
 #include "run/digest_files.hpp"
+#include "run/model_digests.hpp"
 #include "run/state_files.hpp"
+#include "run/weight_pass.hpp"
 #include "serialize/artifact_writer.hpp"
 
 namespace detent {
@@ -38,6 +40,7 @@ class Run {
     sides_ = sides_of(facts_.plan, facts_.calibration);
     for (auto& writer : writers_) writer->declare(facts_.calibration);
     timed("quantize", facts_.plan.bytes_before, [&] { quantize(); });
+    add_pass_times();
     timed("finish", facts_.plan.bytes_after, [&] { finish_outputs(); });
     timed("evaluate", 0, [&] { evaluate_outputs(); });
     timed("validate", facts_.plan.bytes_before + facts_.plan.bytes_after,
@@ -55,6 +58,13 @@ class Run {
     work();
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     facts_.timings.push_back({stage, elapsed.count(), bytes});
+  }
+
+  // Of all threads together; the stage "quantize" is the time on the clock.
+  void add_pass_times() {
+    facts_.timings.push_back({"quantize.read", pass_times_.read, facts_.plan.bytes_before});
+    facts_.timings.push_back({"quantize.compute", pass_times_.compute, facts_.plan.bytes_before});
+    facts_.timings.push_back({"quantize.write", pass_times_.write, facts_.plan.bytes_after});
   }
 
   void plan() {
@@ -99,13 +109,31 @@ class Run {
                   "leave --state out, or give a rule \"activation\": {\"observer\": ...}");
   }
 
+  // The model's own files are read by the pass over the weights, where that goes in their order.
   void fingerprint() {
-    facts_.inputs = digest_inputs(config_, model_);
+    if (model_.file_bytes() != nullptr && !config_.sha256_provenance) {
+      facts_.inputs = digest_config(config_);
+      model_inputs_ = facts_.inputs.size();
+      digests_of_model_.emplace(model_);
+    } else {
+      facts_.inputs = digest_inputs(config_, model_);
+    }
     if (samples_)
       for (const auto& file : config_.calibration_data)
         facts_.inputs.push_back({file, digest_file(file, config_.sha256_provenance)});
     for (const auto& file : state_files(options_.states))
       facts_.inputs.push_back({file, digest_file(file, config_.sha256_provenance)});
+  }
+
+  void add_model_digests() {
+    if (!digests_of_model_) return;
+    const std::vector<std::string> passed = digests_of_model_->finish();
+    std::vector<FileDigest> digests;
+    for (std::size_t i = 0; i < model_.files().size(); ++i)
+      digests.push_back({model_.files()[i],
+                         i < passed.size() ? passed[i] : digest_file(model_.files()[i], false)});
+    facts_.inputs.insert(facts_.inputs.begin() + static_cast<std::ptrdiff_t>(model_inputs_),
+                         digests.begin(), digests.end());
   }
 
   void calibrate() {
@@ -132,28 +160,23 @@ class Run {
   }
 
   void quantize() {
-    std::uint64_t done = 0;
-    for (const TensorPlan& t : facts_.plan.tensors) {
-      check_cancelled();
-      const TensorInfo& info = model_.tensors()[t.tensor];
-      progress("quantize", done, facts_.plan.bytes_before, info.name);
-      const auto tensor = std::make_unique<HostTensor>(info.name, info.dtype, info.shape);
-      model_.read(info, tensor->bytes());
-      if (t.quantize) {
-        quantize_one(t, info, *tensor);
-      } else {
-        simulate(t, info, nullptr);
-        remember_digest(info.name, tensor->bytes());
-        for (auto& writer : writers_) writer->add_kept(info, *tensor);
-      }
-      done += t.bytes_before;
-    }
+    WeightPass pass({facts_.plan, model_, facts_.calibration, pool_, writers_,
+                     digests_of_model_ ? &*digests_of_model_ : nullptr, options_.program != nullptr,
+                     [&](const TensorPlan& t, const TensorInfo& info,
+                         const TensorStore* quantized) { simulate(t, info, quantized); },
+                     [&](std::uint64_t done, const std::string& tensor) {
+                       progress("quantize", done, facts_.plan.bytes_before, tensor);
+                     }});
+    weights_ = pass.run();
+    pass_times_ = pass.times();
+    add_model_digests();
     add_activations();
-    remark_on_gain(config_, facts_.plan, facts_.results, remarks_);
-    facts_.warnings.insert(facts_.warnings.end(), remarks_.warnings.begin(),
-                           remarks_.warnings.end());
-    facts_.notes.insert(facts_.notes.end(), remarks_.notes.begin(), remarks_.notes.end());
-    progress("quantize", done, done);
+    facts_.results = weights_.results;
+    remark_on_gain(config_, facts_.plan, facts_.results, weights_.remarks);
+    const Remarks& remarks = weights_.remarks;
+    facts_.warnings.insert(facts_.warnings.end(), remarks.warnings.begin(), remarks.warnings.end());
+    facts_.notes.insert(facts_.notes.end(), remarks.notes.begin(), remarks.notes.end());
+    progress("quantize", facts_.plan.bytes_before, facts_.plan.bytes_before);
   }
 
   void add_activations() {
@@ -161,34 +184,20 @@ class Run {
       const ActivationPlan& a = facts_.plan.activations[i];
       if (a.dynamic) continue;
       const TensorStore& qparams = *facts_.calibration.sites[i].qparams;
-      for (const StoredName& s : a.stored) remember_digest(s.name, qparams.find(s.output)->bytes());
+      for (const StoredName& s : a.stored) {
+        const std::string digest = xxh3(qparams.find(s.output)->bytes());
+        weights_.digests[s.name] = digest.substr(digest.find(':') + 1);
+      }
       for (auto& writer : writers_) writer->add_activation(a, qparams);
     }
-  }
-
-  void quantize_one(const TensorPlan& t, const TensorInfo& info, const HostTensor& weight) {
-    TensorStore outputs;
-    const TensorResult result = quantize_tensor(
-        t, info, weight, pool_, outputs, statistics_of(facts_.plan, facts_.calibration, t.tensor));
-    simulate(t, info, &outputs);
-    for (const StoredName& s : t.stored) remember_digest(s.name, outputs.find(s.output)->bytes());
-    for (auto& writer : writers_) writer->add_quantized(t, outputs);
-    sqnr_[info.name] = result.error.sqnr_db();
-    remark_on_tensor(t, info, result, remarks_);
-    facts_.results.emplace(t.tensor, result);
   }
 
   void simulate(const TensorPlan& t, const TensorInfo& info, const TensorStore* quantized) {
     if (samples_) simulate_tensor(*options_.program, t, info, quantized, sides_, pool_);
   }
 
-  void remember_digest(const std::string& name, std::span<const std::byte> bytes) {
-    const std::string digest = xxh3(bytes);
-    digests_[name] = digest.substr(digest.find(':') + 1);
-  }
-
   void finish_outputs() {
-    for (auto& writer : writers_) writer->finish(sqnr_, digests_);
+    for (auto& writer : writers_) writer->finish(weights_.sqnr, weights_.digests);
   }
 
   void evaluate_outputs() {
@@ -213,11 +222,21 @@ class Run {
     for (const auto& file : model_.files()) original_bytes += std::filesystem::file_size(file);
     for (std::size_t i = 0; i < writers_.size(); ++i) {
       const ArtifactWriter& writer = *writers_[i];
-      const Validation one =
-          validate(config_.validators,
-                   {facts_.plan, model_, original_bytes, digests_, writer.staged(),
-                    writer.file_bytes(), facts_.evaluation.outputs[i]},
-                   pool_);
+      // The file is read twice at once: for its own digest, and tensor by tensor.
+      Validation one;
+      output_digests_.emplace_back();
+      const auto look = [&](std::uint64_t task) {
+        if (task == 0) {
+          output_digests_.back() = digest_file(writer.staged(), false);
+        } else {
+          one = validate(config_.validators,
+                         {facts_.plan, model_, original_bytes, weights_.digests, weights_.results,
+                          weights_.kept_non_finite, writer.staged(), writer.file_bytes(),
+                          facts_.evaluation.outputs[i]},
+                         pool_);
+        }
+      };
+      pool_.parallel_for(2, look);
       facts_.validation.add(one);
     }
     judge();
@@ -246,8 +265,7 @@ class Run {
   void commit() {
     for (std::size_t i = 0; i < writers_.size(); ++i)
       facts_.outputs.push_back({writers_[i]->target(), config_.outputs[i].serializer.plugin->id,
-                                writers_[i]->file_bytes(),
-                                digest_file(writers_[i]->staged(), false)});
+                                writers_[i]->file_bytes(), output_digests_[i]});
     facts_.peak_memory_bytes = peak_memory_bytes();
     if (report_) report_->write(facts_);
     for (auto& writer : writers_) writer->commit();
@@ -268,9 +286,11 @@ class Run {
   SidesOf sides_;
   std::vector<std::unique_ptr<ArtifactWriter>> writers_;
   std::unique_ptr<ReportWriter> report_;
-  SqnrOf sqnr_;
-  Remarks remarks_;
-  DigestOf digests_;
+  std::optional<ModelDigests> digests_of_model_;
+  std::size_t model_inputs_ = 0;  // where the model's files come among facts_.inputs
+  WeightFacts weights_;
+  PassTimes pass_times_;
+  std::vector<std::string> output_digests_;
 };
 
 }  // namespace

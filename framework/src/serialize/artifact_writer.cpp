@@ -86,6 +86,11 @@ void ArtifactWriter::add_quantized(const TensorPlan& plan, const TensorStore& ou
     serializer_.add_tensor(s.name, outputs.find(s.output)->read_only());
 }
 
+void ArtifactWriter::add_rows(const std::string& name, std::uint64_t first_row,
+                              const HostTensor& rows) {
+  serializer_.add_rows(name, first_row, rows.read_only());
+}
+
 void ArtifactWriter::add_activation(const ActivationPlan& plan, const TensorStore& qparams) {
   for (const StoredName& s : plan.stored)
     serializer_.add_tensor(s.name, qparams.find(s.output)->read_only());

@@ -29,6 +29,8 @@ class ArtifactWriter {
   // parameters of activations after them.
   void add_kept(const TensorInfo& info, const HostTensor& tensor);
   void add_quantized(const TensorPlan& plan, const TensorStore& outputs);
+  // The next rows of a tensor, in place of the whole: those of the outputs of a tensor alternate.
+  void add_rows(const std::string& name, std::uint64_t first_row, const HostTensor& rows);
   void add_activation(const ActivationPlan& plan, const TensorStore& qparams);
 
   // Writes the metadata that are known now; the file is whole, synced, and still staged.

@@ -6,29 +6,31 @@
 
 #include "artifact/verify.hpp"
 #include "base/cancel.hpp"
-#include "base/hash.hpp"
 #include "quantize/measure.hpp"
 #include "validate/output_input.hpp"
+#include "validate/stored.hpp"
 
 namespace detent {
 namespace {
 
-// One tensor as it was found in the file, with the memory that the C view points into.
-struct Found {
-  std::string name;
-  std::unique_ptr<HostTensor> data;  // none when the file has no such tensor
-  detent_tensor view{};
-  std::string digest_intended;
-  std::string digest_found;
-};
+bool needs(const Plugin& validator, const char* data) {
+  return lists(validator.requirements, data);
+}
 
 class Checker {
  public:
   Checker(const std::vector<PluginUse>& uses, const ValidationInput& input, ThreadPool& pool)
       : input_(input), pool_(pool), artifact_(open(input)) {
-    for (const PluginUse& use : uses)
-      validators_.emplace_back(*use.plugin, pool,
-                               InstanceConfig{.params = use.params, .target = ""});
+    for (const PluginUse& use : uses) {
+      const Plugin& plugin = *use.plugin;
+      validators_.push_back(
+          {&plugin, Validator(plugin, pool, {.params = use.params, .target = ""})});
+      const bool looks = needs(plugin, DETENT_NEEDS_STORED);
+      needs_original_ |= needs(plugin, DETENT_NEEDS_ORIGINAL);
+      needs_dequantized_ |= needs(plugin, DETENT_NEEDS_DEQUANTIZED);
+      needs_whole_ |= looks && (plugin.flags & DETENT_PLUGIN_ROWWISE) == 0;
+    }
+    needs_whole_ |= needs_original_ || needs_dequantized_;
   }
 
   Validation run() {
@@ -38,12 +40,22 @@ class Checker {
       check_tensor(t);
     }
     const detent_output_input output = output_input(input_.evaluation);
-    for (Validator& v : validators_) append(v.check_output(output));
+    for (auto& [plugin, validator] : validators_) append(validator.check_output(output));
     finish();
     return std::move(result_);
   }
 
  private:
+  // What a check is told, with what it points to.
+  struct Told {
+    detent_tensor_spec spec{};
+    detent_metrics metrics{};
+    std::unique_ptr<HostTensor> original;
+    std::unique_ptr<HostTensor> dequantized;
+    const detent_tensor_source* quantized = nullptr;
+    detent_check_input in{};
+  };
+
   static Artifact open(const ValidationInput& input) {
     try {
       return Artifact::open(input.artifact);
@@ -54,85 +66,116 @@ class Checker {
     }
   }
 
-  Found find(const std::string& name, detent_dtype dtype, std::uint64_t nbytes) const {
-    Found f;
-    f.name = name;
-    if (const auto it = input_.intended.find(name); it != input_.intended.end())
-      f.digest_intended = "xxh3-128:" + it->second;
-    const TensorInfo* info = artifact_.model().find(name);
-    const bool packed = DETENT_DTYPE_BITS(dtype) < 8;
-    if (info == nullptr || info->nbytes != nbytes || info->dtype != (packed ? DETENT_U8 : dtype))
-      return f;
-    f.data = read_tensor(artifact_.model(), *info);
-    f.view = f.data->read_only();
-    f.digest_found = xxh3(f.data->bytes());
-    return f;
-  }
-
-  // Scale and zero point of the activations of the weight's operators: their bytes are compared.
-  void find_activations(const std::string& weight, std::vector<Found>& found) const {
-    for (const ActivationPlan& a : input_.plan.activations) {
-      if (a.weight != weight) continue;
-      for (const StoredName& s : a.stored) {
-        const TensorInfo* info = artifact_.model().find(s.name);
-        found.push_back(info != nullptr ? find(s.name, info->dtype, info->nbytes)
-                                        : find(s.name, DETENT_F32, 0));
-      }
-    }
-  }
-
   void check_tensor(const TensorPlan& t) {
     const TensorInfo& info = input_.original.tensors()[t.tensor];
-    std::vector<Found> found;
-    if (!t.quantize) found.push_back(find(info.name, info.dtype, info.nbytes));
-    for (std::size_t i = 0; i < t.stored.size(); ++i) {
-      const PlannedTensor& planned = t.quantizer.outputs[i];
-      found.push_back(find(t.stored[i].name, planned.dtype, planned.nbytes()));
-    }
-    find_activations(info.name, found);
-    for (const Found& f : found)
-      if (f.data == nullptr || f.digest_found != f.digest_intended) result_.intact = false;
-    std::vector<detent_stored_tensor> stored;
-    for (const Found& f : found)
-      stored.push_back({f.name.c_str(), f.data ? &f.view : nullptr, f.digest_intended.c_str(),
-                        f.digest_found.c_str()});
-
-    const auto original = read_tensor(input_.original, info);
-    const detent_tensor original_view = original->read_only();
-    detent_metrics metrics{QuantizationError{}.sqnr_db(), 0, t.bytes_before, t.bytes_after};
-    detent_check_input in{};
-    in.struct_size = sizeof in;
-    in.target = info.name.c_str();
-    in.original = &original_view;
-    in.stored = stored.data();
-    in.n_stored = stored.size();
-    in.metrics = &metrics;
-
-    TensorStore quantized;
-    std::unique_ptr<HostTensor> back;
-    detent_tensor back_view{};
+    StoredTensors stored(artifact_, t, info, input_.plan.activations, input_.intended);
+    const bool by_rows = t.block_rows != 0 && !needs_whole_ && stored.has_rows();
+    const auto rows = by_rows ? static_cast<std::uint64_t>(info.shape[0]) : 1;
+    const std::uint64_t step = by_rows ? t.block_rows : 1;
+    Told told = begin(t, info);
     const TensorRecord* record = t.quantize ? artifact_.record(info.name) : nullptr;
-    if (record != nullptr) {
-      artifact_.load(*record, quantized);
-      if (!wrong_in_stored(*record, quantized).empty()) result_.in_range = false;
-      back = std::make_unique<HostTensor>(info.name, DETENT_F32, info.shape);
-      make_quantizer(*t.scheme, info.name, pool_).dequantize(quantized, back->view());
-      back_view = back->read_only();
-      measure(info, *original, *back, metrics);
-      in.dequantized = &back_view;
-      in.quantized = quantized.source();
-      in.qspec = t.quantizer.target ? t.quantizer.target->c() : nullptr;
+    for (std::uint64_t row = 0; row < rows; row += step) {
+      check_cancelled();
+      stored.read(row, std::min(step, rows - row), !by_rows);
+      if (record != nullptr) look_at(*record, stored, told);
+      told.in.first_row = row;
+      told.in.last = row + step >= rows ? 1 : 0;
+      if (told.in.last != 0) end(t, info, record, stored, told);
+      tell(stored, told);
     }
-    for (Validator& v : validators_) append(v.check(in));
   }
 
-  void measure(const TensorInfo& info, const HostTensor& original, const HostTensor& back,
-               detent_metrics& metrics) const {
+  Told begin(const TensorPlan& t, const TensorInfo& info) const {
+    Told told;
+    told.spec = {info.name.c_str(), info.shape.empty() ? nullptr : info.shape.data(),
+                 static_cast<std::int32_t>(info.shape.size()), info.dtype};
+    told.metrics = {QuantizationError{}.sqnr_db(), 0, t.bytes_before, t.bytes_after, 0, 0};
+    told.in.struct_size = sizeof told.in;
+    told.in.target = info.name.c_str();
+    told.in.qspec = t.quantize && t.quantizer.target ? t.quantizer.target->c() : nullptr;
+    told.in.is_quantized = t.quantize ? 1 : 0;
+    if (needs_original_) told.original = read_tensor(input_.original, info);
+    return told;
+  }
+
+  // The host's own look at the codes, whatever the validators do.
+  void look_at(const TensorRecord& record, StoredTensors& stored, Told& told) {
+    for (const Stored& s : stored.all())
+      if (!s.output.empty() && s.rows == nullptr) return;
+    TensorStore& block = stored.block();
+    for (const auto& [key, text] : record.scheme.meta) block.set_meta(key, text);
+    if (!wrong_in_stored(record, block).empty()) result_.in_range = false;
+    told.quantized = block.source();
+  }
+
+  // All of the tensor was read: its digests are known, and with them what its numbers are worth.
+  void end(const TensorPlan& t, const TensorInfo& info, const TensorRecord* record,
+           StoredTensors& stored, Told& told) {
+    stored.end();
+    const bool intact = stored.intact();
+    if (!intact) result_.intact = false;
+    if (!t.quantize) {
+      const auto it = input_.kept_non_finite.find(t.tensor);
+      if (it != input_.kept_non_finite.end()) told.metrics.original_non_finite = it->second;
+      return;
+    }
+    if (intact && !needs_dequantized_) return take_measured(input_.results.at(t.tensor), told);
+    if (record == nullptr) return;
+    told.dequantized = dequantize(t, info, *record);
+    if (told.dequantized != nullptr) measure(info, *told.dequantized, told);
+  }
+
+  static void take_measured(const TensorResult& result, Told& told) {
+    told.metrics.sqnr_db = result.error.sqnr_db();
+    told.metrics.max_abs_error = result.error.max_abs_error;
+    told.metrics.dequantized_non_finite = result.dequantized_non_finite;
+  }
+
+  std::unique_ptr<HostTensor> dequantize(const TensorPlan& t, const TensorInfo& info,
+                                         const TensorRecord& record) const {
+    TensorStore quantized;
+    artifact_.load(record, quantized);
+    auto back = std::make_unique<HostTensor>(info.name, DETENT_F32, info.shape);
+    make_quantizer(*t.scheme, info.name, pool_).dequantize(quantized, back->view());
+    return back;
+  }
+
+  void measure(const TensorInfo& info, const HostTensor& back, Told& told) const {
+    if (told.original == nullptr) told.original = read_tensor(input_.original, info);
     const std::span<const float> values(reinterpret_cast<const float*>(back.bytes().data()),
                                         back.numel());
-    const QuantizationError error = measure_error(info.dtype, original.bytes(), values, pool_);
-    metrics.sqnr_db = error.sqnr_db();
-    metrics.max_abs_error = error.max_abs_error;
+    const QuantizationError error =
+        measure_error(info.dtype, told.original->bytes(), values, pool_);
+    told.metrics.sqnr_db = error.sqnr_db();
+    told.metrics.max_abs_error = error.max_abs_error;
+    told.metrics.dequantized_non_finite = count_non_finite(DETENT_F32, back.bytes(), pool_).count;
+  }
+
+  void tell(const StoredTensors& stored, Told& told) {
+    std::vector<detent_stored_tensor> with_data;
+    std::vector<detent_stored_tensor> without;
+    for (const Stored& s : stored.all()) {
+      without.push_back(
+          {s.name.c_str(), nullptr, s.digest_intended.c_str(), s.digest_found.c_str()});
+      with_data.push_back(without.back());
+      if (s.rows != nullptr) with_data.back().data = s.rows->lent();
+    }
+    for (auto& [plugin, validator] : validators_) {
+      const bool rowwise = (plugin->flags & DETENT_PLUGIN_ROWWISE) != 0;
+      if (told.in.last == 0 && !rowwise) continue;
+      detent_check_input in = told.in;
+      if (!rowwise) in.first_row = 0;
+      const bool looks = needs(*plugin, DETENT_NEEDS_STORED);
+      in.tensor = &told.spec;
+      in.stored = looks ? with_data.data() : without.data();
+      in.n_stored = without.size();
+      in.metrics = in.last != 0 ? &told.metrics : nullptr;
+      if (looks) in.quantized = told.quantized;
+      if (needs(*plugin, DETENT_NEEDS_ORIGINAL)) in.original = told.original->lent();
+      if (told.dequantized != nullptr && needs(*plugin, DETENT_NEEDS_DEQUANTIZED))
+        in.dequantized = told.dequantized->lent();
+      append(validator.check(in));
+    }
   }
 
   void finish() {
@@ -146,7 +189,7 @@ class Checker {
     summary.bytes_after = artifact_.model().tensor_bytes();
     summary.file_bytes_before = input_.original_file_bytes;
     summary.file_bytes_after = input_.artifact_file_bytes;
-    for (Validator& v : validators_) append(v.finish(summary));
+    for (auto& [plugin, validator] : validators_) append(validator.finish(summary));
   }
 
   void append(std::vector<Finding> findings) {
@@ -156,7 +199,10 @@ class Checker {
   const ValidationInput& input_;
   ThreadPool& pool_;
   Artifact artifact_;
-  std::vector<Validator> validators_;
+  std::vector<std::pair<const Plugin*, Validator>> validators_;
+  bool needs_original_ = false;
+  bool needs_dequantized_ = false;
+  bool needs_whole_ = false;  // a validator wants data that it cannot take in blocks
   Validation result_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Validation: an artefact is read back from its file and judged by the configured validators.
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "evaluate/evaluate.hpp"
 #include "plan/plan.hpp"
 #include "plugin/instance.hpp"
+#include "quantize/quantize_tensor.hpp"
 #include "serialize/metadata.hpp"
 
 namespace detent {
@@ -27,13 +29,17 @@ struct ValidationInput {
   const Plan& plan;
   const Model& original;
   std::uint64_t original_file_bytes = 0;
-  const DigestOf& intended;        // of what was handed to the serializer
+  const DigestOf& intended;  // of what was handed to the serializer
+  // What was measured while the tensors passed, by index into Model::tensors().
+  const std::map<std::size_t, TensorResult>& results;
+  const std::map<std::size_t, std::uint64_t>& kept_non_finite;
   std::filesystem::path artifact;  // the file to read
   std::uint64_t artifact_file_bytes = 0;
   const OutputEvaluation& evaluation;  // of this artefact
 };
 
-// Reads every tensor of the file, compares digests, dequantizes and measures it again.
+// Reads every tensor of the file, in blocks where the plan does, and compares digests. Bytes that
+// are those that were measured need not be measured again; others are dequantized and are.
 //
 // Errors  Error{validation}: the file cannot be read back at all; Error{plugin}: a validator failed
 Validation validate(const std::vector<PluginUse>& validators, const ValidationInput& input,
