@@ -9,7 +9,7 @@
 #include <iterator>
 
 #include "detent/kernels/quantize_affine.hpp"
-#include "error_sums.hpp"
+#include "sum_order.hpp"
 #include "power_series.hpp"
 
 #undef HWY_TARGET_INCLUDE

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include "error_sums.hpp"
+#include "sum_order.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "quantize_affine.cpp"
