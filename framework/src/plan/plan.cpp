@@ -13,6 +13,7 @@
 #include "plan/refuse_scheme.hpp"
 #include "plan/select.hpp"
 #include "plan/statistics.hpp"
+#include "program/ring.hpp"
 
 namespace detent {
 namespace {
@@ -20,8 +21,9 @@ namespace {
 // Code, libraries, tables of names and the allocator's slack: about twice what a run of a small
 // model was seen to take.
 constexpr std::uint64_t kBaseMemory = 24U << 20U;
-// The process that runs a program: LibTorch's code and tables.
-constexpr std::uint64_t kProgramMemory = 400U << 20U;
+// The process that runs a program: LibTorch's code and tables; and the memory it shares with the
+// host.
+constexpr std::uint64_t kProgramMemory = (400U << 20U) + wire::Ring::kBytes;
 // An observer of usual size and the host's own counts, for each activation.
 constexpr std::uint64_t kSiteMemory = 512U << 10U;
 
