@@ -2,13 +2,22 @@
 #include "support/function_program.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
+#include <tuple>
 
 namespace detent::test {
 namespace {
 
 [[noreturn]] void cannot(const char* what) {
   throw std::logic_error(std::string("a fake program cannot ") + what);
+}
+
+using Shown = std::tuple<detent_dtype, std::vector<std::int64_t>, std::string>;
+
+Shown contents_of(const detent_tensor& x) {
+  return {x.dtype, std::vector<std::int64_t>(x.shape, x.shape + x.ndim),
+          std::string(static_cast<const char*>(x.data), x.nbytes)};
 }
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
@@ -19,10 +28,14 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 Outputs FunctionProgram::run(std::span<const detent::NamedTensor> inputs, const Watch* watch) {
   batches.push_back(inputs.front().view.shape[0]);
+  std::optional<Shown> before;
   forward_(inputs, [&](const std::string& weight, Side side, const detent_tensor& x) {
     const bool asked =
         watch != nullptr && contains(side == Side::input ? watch->inputs : watch->outputs, weight);
-    if (asked) watch->seen(weight, side, x);
+    if (!asked) return;
+    const Shown now = contents_of(x);
+    (watch->again && before == now ? watch->again : watch->seen)(weight, side, x);
+    before = now;
   });
   return {};
 }

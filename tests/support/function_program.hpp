@@ -15,7 +15,7 @@ namespace detent::test {
 // error: nothing here does.
 class FunctionProgram : public Program {
  public:
-  // Shows an activation to whoever watches it.
+  // Shows an activation to whoever watches it. What equals the one before is shown again.
   using Show = std::function<void(const std::string& weight, Side side, const detent_tensor& x)>;
   // The model's forward: inputs in, activations shown.
   using Forward =

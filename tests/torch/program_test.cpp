@@ -81,6 +81,55 @@ TEST_CASE("Running gives the program's output, and shows the activations that we
   CHECK(seen[2] == std::pair(std::string("fc2.weight output"), second_layer(hidden)));
 }
 
+TEST_CASE("An input of several operators is shown again to each, changed in place it is another") {
+  const auto program = test::open_model_file("branches.pt");
+  for (const std::int64_t rows : {2, 4000}) {  // few are sent, many go through shared memory
+    std::vector<float> values(static_cast<std::size_t>(rows) * 8);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 1000);
+    const auto x = tensor<float>({rows, 8}, values);
+    const NamedTensor input = named("x", x);
+    std::vector<std::pair<std::string, bool>> seen;
+    std::vector<std::vector<float>> found;
+    const auto show = [&](bool again) {
+      return [&, again](const std::string& weight, Side, const detent_tensor& t) {
+        seen.emplace_back(weight, again);
+        found.push_back(floats(t));
+      };
+    };
+    const std::vector<std::string> all{"a.weight", "b.weight", "c.weight", "d.weight"};
+    const Watch both{all, {}, show(false), show(true)};
+    const Watch one{all, {}, show(false)};  // who does not ask is told everything
+    for (int run = 0; run < 2; ++run) {     // the second begins as the first ended: with its zeros
+      seen.clear();
+      found.clear();
+      program->run({&input, 1}, &both);
+      const std::vector<std::pair<std::string, bool>> expected{
+          {"a.weight", false}, {"b.weight", rows > 2}, {"c.weight", false}, {"d.weight", false}};
+      CHECK(seen == expected);
+      CHECK(found.at(0) == values);
+      CHECK(found.at(1) == values);
+      auto changed = values;
+      changed[0] = 77;
+      CHECK(found.at(2) == changed);
+      CHECK(found.at(3) == std::vector<float>(values.size(), 0.0F));
+    }
+    found.clear();
+    program->run({&input, 1}, &one);
+    REQUIRE(found.size() == 4);
+    CHECK(found.at(1) == values);
+  }
+  std::vector<float> zeros(32'000, 0.0F);
+  const auto x = tensor<float>({4000, 8}, zeros);
+  const NamedTensor input = named("x", x);
+  int again = 0;
+  const auto count = [&](const std::string&, Side, const detent_tensor&) { ++again; };
+  const auto ignore = [](const std::string&, Side, const detent_tensor&) {};
+  // What ended the run before is not what this one begins with.
+  const Watch watch{{"a.weight"}, {}, ignore, count};
+  program->run({&input, 1}, &watch);
+  CHECK(again == 0);
+}
+
 TEST_CASE("The constants of a frozen program are observed under their numbers") {
   const auto program = test::open_model_file("frozen.pt");
   REQUIRE(program->facts().uses.size() == 2);

@@ -60,6 +60,24 @@ def forward(self, ids, times: int=1):
   return m;
 }
 
+// Three layers of one input, which the last gets changed in place, and a fourth of zeros of its
+// shape.
+Module branches() {
+  Module m = module_of("Branches");
+  m.register_module("a", linear("A", {2, 8}, 0.25));
+  m.register_module("b", linear("B", {2, 8}, 0.5));
+  m.register_module("c", linear("C", {2, 8}, 0.75));
+  m.register_module("d", linear("D", {2, 8}, 1.0));
+  m.define(R"(
+def forward(self, x):
+    x = x * 1
+    y = self.a.forward(x) + self.b.forward(x)
+    x[0, 0] = 77.0
+    return y + self.c.forward(x) + self.d.forward(x * 0)
+)");
+  return m;
+}
+
 Module convolution() {
   Module m = module_of("Conv2d");
   m.register_parameter("weight", counting({4, 2, 3, 3}, 0.1), false);
@@ -108,6 +126,7 @@ int main(int argc, char** argv) {
     return torch::jit::freeze_module(m);
   });
   save("shared.pt", [] { return shared(); });
+  save("branches.pt", [] { return branches(); });
   save("conv.pt", [] { return convolution(); });
   const std::string written = (folder / "written_by_a_model").string();
   save("writes.pt", [&] { return evil("    torch.save(x, \"" + written + "\")\n    return x\n"); });

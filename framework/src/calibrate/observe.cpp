@@ -10,6 +10,7 @@
 #include "base/dtype.hpp"
 #include "calibrate/channel_view.hpp"
 #include "calibrate/site.hpp"
+#include "calibrate/value_counter.hpp"
 
 namespace detent {
 namespace {
@@ -51,6 +52,10 @@ class Watcher {
       watchers.push_back({&site, 0});
     }
     watch_.seen = [this](const std::string& weight, Side side, const detent_tensor& x) {
+      counted_ = false;
+      see(weight, side, x);
+    };
+    watch_.again = [this](const std::string& weight, Side side, const detent_tensor& x) {
       see(weight, side, x);
     };
   }
@@ -86,10 +91,17 @@ class Watcher {
     }
   }
 
-  void show(Watching& w, const detent_tensor& x) const {
+  // x is what was counted last, or becomes it: its values do not depend on how they are viewed.
+  void tally(SiteObservation& site, const detent_tensor& x) {
+    if (!counted_) counter_.count(x);
+    counted_ = true;
+    site.tally.add(counter_);
+  }
+
+  void show(Watching& w, const detent_tensor& x) {
     if (!w.site->statistic) {
       w.site->observer.observe(x);
-      w.site->tally.add(x);
+      tally(*w.site, x);
       return;
     }
     const StatisticPlan& s = plan_.statistics[w.site->index];
@@ -104,12 +116,14 @@ class Watcher {
                   {.tensor = s.weight, .layer = s.layer});
     w.channels = view.channels();
     w.site->observer.observe(view.tensor());
-    w.site->tally.add(view.tensor());
+    tally(*w.site, view.tensor());
   }
 
   const Plan& plan_;
   std::map<std::pair<std::string, Side>, std::vector<Watching>> by_weight_;
   Watch watch_;
+  ValueCounter counter_;
+  bool counted_ = false;  // what is seen now
   std::exception_ptr error_;
   std::string layer_;
 };

@@ -3,11 +3,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <utility>
-
-#include <detent/sdk/tensor_view.hpp>
 
 namespace detent {
 namespace {
@@ -15,14 +12,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "states are little-endian");
 
 constexpr std::uint32_t kBinShift = 16;  // bits of a float32 below those that choose the bin
-constexpr float kLargest = std::numeric_limits<float>::max();
-
-template <class T>
-T load_at(const void* data, std::uint64_t i) {
-  T value;
-  std::memcpy(&value, static_cast<const char*>(data) + i * sizeof(T), sizeof(T));
-  return value;
-}
 
 template <class T>
 void append(std::string& out, const T& value) {
@@ -52,43 +41,15 @@ ValueTally::Page& ValueTally::page(std::size_t index) {
   return *pages_[index];
 }
 
-void ValueTally::count(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t bin = bits >> kBinShift;
-  if ((bits & 0x7F800000U) == 0x7F800000U) {
-    ++non_finite_;
-    return;
+void ValueTally::add(const ValueCounter& counted) {
+  for (const std::size_t p : counted.pages()) {
+    Page& mine = page(p);
+    for (std::size_t b = 0; b < kBins; ++b) mine[b] += counted.in_bin(p, b);
   }
-  ++finite_;
-  ++page(bin / kBins)[bin % kBins];
-  min_ = std::min(min_, double{value});
-  max_ = std::max(max_, double{value});
-}
-
-void ValueTally::add(const detent_tensor& x) {
-  const std::uint64_t n = x.nbytes * 8 / std::max(1U, DETENT_DTYPE_BITS(x.dtype));
-  switch (x.dtype) {
-    case DETENT_F32:
-      for (std::uint64_t i = 0; i < n; ++i) count(load_at<float>(x.data, i));
-      return;
-    case DETENT_F16:
-      for (std::uint64_t i = 0; i < n; ++i)
-        count(sdk::half_to_float(load_at<std::uint16_t>(x.data, i)));
-      return;
-    case DETENT_BF16:
-      for (std::uint64_t i = 0; i < n; ++i)
-        count(sdk::bfloat16_to_float(load_at<std::uint16_t>(x.data, i)));
-      return;
-    case DETENT_F64:
-      for (std::uint64_t i = 0; i < n; ++i) {
-        const double value = load_at<double>(x.data, i);
-        const bool beyond = std::isfinite(value) && std::fabs(value) > double{kLargest};
-        count(beyond ? std::copysign(kLargest, static_cast<float>(std::copysign(1.0, value)))
-                     : static_cast<float>(value));
-      }
-      return;
-    default: return;
-  }
+  finite_ += counted.finite();
+  non_finite_ += counted.non_finite();
+  min_ = std::min(min_, counted.min());
+  max_ = std::max(max_, counted.max());
 }
 
 void ValueTally::merge(const ValueTally& other) {

@@ -5,11 +5,12 @@
 #pragma once
 #include <array>
 #include <cstdint>
-#include <detent/abi/base.h>
 #include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include "calibrate/value_counter.hpp"
 
 namespace detent {
 
@@ -19,8 +20,7 @@ namespace detent {
 // Memory  1 KiB for each power of two that occurs, 512 KiB at most
 class ValueTally {
  public:
-  // x is compact; of a type without fractions nothing is counted. Float64 is counted as float32.
-  void add(const detent_tensor& x);
+  void add(const ValueCounter& counted);
   void merge(const ValueTally& other);
 
   std::uint64_t finite() const { return finite_; }
@@ -37,11 +37,10 @@ class ValueTally {
   bool load(std::string_view bytes);
 
  private:
-  static constexpr std::size_t kPages = 512;  // sign and exponent
-  static constexpr std::size_t kBins = 128;   // of a page
+  static constexpr std::size_t kPages = ValueCounter::kPages;
+  static constexpr std::size_t kBins = ValueCounter::kBins;
   using Page = std::array<std::uint64_t, kBins>;
 
-  void count(float value);
   Page& page(std::size_t index);
 
   std::array<std::unique_ptr<Page>, kPages> pages_;

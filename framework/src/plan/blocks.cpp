@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "plan/statistics.hpp"
+#include "program/ring.hpp"
 
 namespace detent {
 namespace {
@@ -13,8 +14,9 @@ namespace {
 // Code, libraries, tables of names and the allocator's slack: about twice what a run of a small
 // model was seen to take.
 constexpr std::uint64_t kBaseMemory = 24U << 20U;
-// The process that runs a program: LibTorch's code and tables.
-constexpr std::uint64_t kProgramMemory = 400U << 20U;
+// The process that runs a program: LibTorch's code and tables; and the memory it shares with the
+// host.
+constexpr std::uint64_t kProgramMemory = (400U << 20U) + wire::Ring::kBytes;
 // An observer of usual size and the host's own counts, for each activation.
 constexpr std::uint64_t kSiteMemory = 512U << 10U;
 // Of a block that nothing limits: what is read, its codes and the values that they stand for lie

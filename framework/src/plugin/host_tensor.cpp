@@ -44,7 +44,8 @@ bool is_valid_spec(const detent_tensor_spec* spec) {
   return is_valid_tensor(spec->dtype, {spec->shape, static_cast<std::size_t>(spec->ndim)});
 }
 
-HostTensor::HostTensor(std::string name, detent_dtype dtype, std::vector<std::int64_t> shape)
+HostTensor::HostTensor(std::string name, detent_dtype dtype, std::vector<std::int64_t> shape,
+                       Filled filled)
     : name_(std::move(name)), shape_(std::move(shape)) {
   if (!is_valid_tensor(dtype, shape_)) {
     throw Error(ErrorCode::unexpected, fmt::format("tensor \"{}\" has no valid size", name_));
@@ -54,10 +55,11 @@ HostTensor::HostTensor(std::string name, detent_dtype dtype, std::vector<std::in
   if (nbytes != 0) {
     // calloc, because the system's fresh pages are zero already: aligned_alloc would touch them
     // all.
-    memory_.reset(std::calloc(nbytes + kAlignment - 1, 1));
+    const std::size_t whole = nbytes + kAlignment - 1;
+    memory_.reset(filled == Filled::later ? std::malloc(whole) : std::calloc(whole, 1));
     if (memory_ == nullptr) throw std::bad_alloc();
     void* at = memory_.get();
-    std::size_t space = nbytes + kAlignment - 1;
+    std::size_t space = whole;
     data_ = static_cast<std::byte*>(std::align(kAlignment, nbytes, at, space));
     capacity_ = nbytes;
   }

@@ -28,7 +28,10 @@ bool is_valid_spec(const detent_tensor_spec* spec);
 // Errors  Error{unexpected} for a shape that is_valid_tensor refuses; std::bad_alloc
 class HostTensor {
  public:
-  HostTensor(std::string name, detent_dtype dtype, std::vector<std::int64_t> shape);  // zeroed
+  // later: who makes it writes every byte before anybody reads one.
+  enum class Filled { with_zeros, later };
+  HostTensor(std::string name, detent_dtype dtype, std::vector<std::int64_t> shape,
+             Filled filled = Filled::with_zeros);
   HostTensor(const HostTensor&) = delete;
   HostTensor& operator=(const HostTensor&) = delete;
 

@@ -141,9 +141,10 @@ class TorchProgram final : public Program {
 
   Outputs run(json::Object facts, std::span<const NamedTensor> inputs, const Watch* watch) {
     Outputs outputs;
+    std::unique_ptr<HostTensor> shown;
     const auto take = [&](Message& message) {
       if (message.facts.contains("seen")) {
-        hand_on(message, watch);
+        hand_on(message, watch, shown);
         return false;
       }
       if (!is_done(message)) throw Channel::Broken("neither data nor an end");
@@ -154,15 +155,20 @@ class TorchProgram final : public Program {
     return outputs;
   }
 
-  static void hand_on(const Message& message, const Watch* watch) {
-    if (watch == nullptr || message.tensors.size() != 1)
+  // shown: the activation that came last; the next one may be the same.
+  static void hand_on(Message& message, const Watch* watch, std::unique_ptr<HostTensor>& shown) {
+    const bool again = message.facts.contains("again");
+    if (watch == nullptr || message.tensors.size() != (again ? 0 : 1))
       throw Channel::Broken("an activation that nobody asked for");
+    if (!again) shown = std::move(message.tensors[0]);
+    if (shown == nullptr) throw Channel::Broken("an activation is none that was seen");
+    const std::string weight = again ? wire::text_of(message.facts, "again") : shown->name();
     const Side side = wire::text_of(message.facts, "seen") == "output" ? Side::output : Side::input;
-    const HostTensor& x = *message.tensors[0];
     const auto& asked = side == Side::input ? watch->inputs : watch->outputs;
-    if (std::find(asked.begin(), asked.end(), x.name()) == asked.end())
+    if (std::find(asked.begin(), asked.end(), weight) == asked.end())
       throw Channel::Broken("an activation that nobody asked for");
-    watch->seen(x.name(), side, x.read_only());
+    const auto& tell = again && watch->again ? watch->again : watch->seen;
+    tell(weight, side, shown->read_only());
   }
 
   void simulate_one(const SimulatedWeight& w) {

@@ -88,7 +88,11 @@ struct Watch {
   std::vector<std::string> outputs;
   // Called in the order in which the program reaches them; x is compact, read-only, gone
   // afterwards.
-  std::function<void(const std::string& weight, Side side, const detent_tensor& x)> seen;
+  using Seen = std::function<void(const std::string& weight, Side side, const detent_tensor& x)>;
+  Seen seen;
+  // When there is one, called instead where x is, element by element, what it was in the call
+  // before: operators that share an input. A program need not notice.
+  Seen again = {};
 };
 
 using Outputs = std::vector<std::unique_ptr<HostTensor>>;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kAlign = 64;
 constexpr std::uint64_t kMaxStep = std::uint64_t{1} << 30U;
+constexpr std::uint64_t kLeastShared = 64U << 10U;  // bytes of data; fewer are sent as fast
 
 struct Header {
   std::uint32_t magic = kMagic;
@@ -31,6 +32,20 @@ json::Value describe(const Part& part) {
   json::Array shape(view.shape, view.shape + view.ndim);
   return json::Object{
       {"name", part.name}, {"dtype", std::int64_t{view.dtype}}, {"shape", std::move(shape)}};
+}
+
+template <class T>
+void append(std::string& out, const T& value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+// Header and JSON together: each write may wake the other side.
+std::string frame_of(const json::Object& facts, std::uint64_t data_bytes) {
+  const std::string text = json::dump(facts);
+  if (text.size() > kMaxJson) throw Channel::Broken("a message is too long");
+  std::string frame;
+  append(frame, Header{kMagic, static_cast<std::uint32_t>(text.size()), data_bytes});
+  return frame + text;
 }
 
 }  // namespace
@@ -76,20 +91,21 @@ void Channel::skip(std::uint64_t n) {
 
 void Channel::send(const json::Object& facts, std::span<const Part> parts) {
   json::Object whole = facts;
-  Header header;
+  std::uint64_t data_bytes = 0;
   if (!parts.empty()) {
     json::Array list;
     for (const Part& part : parts) {
       list.push_back(describe(part));
-      header.data_bytes += padded(part.view.nbytes);
+      data_bytes += padded(part.view.nbytes);
     }
     whole.set("tensors", std::move(list));
   }
-  const std::string text = json::dump(whole);
-  if (text.size() > kMaxJson) throw Broken("a message is too long");
-  header.json_bytes = static_cast<std::uint32_t>(text.size());
-  write_all(&header, sizeof header);
-  write_all(text.data(), text.size());
+  const bool shared = out_ && data_bytes >= kLeastShared;
+  if (shared) whole.set("shared", true);
+  std::string frame = frame_of(whole, data_bytes);
+  if (!parts.empty()) sent_shared_ = shared;
+  if (shared) return send_shared(std::move(frame), parts);
+  write_all(frame.data(), frame.size());
   constexpr std::byte kZeros[kAlign] = {};
   for (const Part& part : parts) {
     write_all(part.view.data, part.view.nbytes);
@@ -97,20 +113,65 @@ void Channel::send(const json::Object& facts, std::span<const Part> parts) {
   }
 }
 
+// What is told of pieces waits until the last one, or until there is no room for more: the reader
+// frees only what it was told of.
+void Channel::send_shared(std::string frame, std::span<const Part> parts) {
+  for (const Part& part : parts) {
+    const auto* at = static_cast<const std::byte*>(part.view.data);
+    for (std::uint64_t left = part.view.nbytes; left > 0;) {
+      if (!out_->has_room()) {
+        write_all(frame.data(), frame.size());
+        frame.clear();
+        wait_for_room();
+      }
+      const std::uint64_t n = out_->piece(left);
+      out_->write(at, n);
+      append(frame, n);
+      at += n;
+      left -= n;
+    }
+  }
+  write_all(frame.data(), frame.size());
+}
+
+void Channel::wait_for_room() {
+  while (!out_->has_room()) {
+    Header header;
+    read_all(&header, sizeof header);
+    if (header.magic != kFreed || !out_->free_part())
+      throw Broken("a message came while there was no room for the answer");
+  }
+}
+
+bool Channel::has_sent(const detent_tensor& compact) const {
+  return sent_shared_ && out_->holds(compact.data, compact.nbytes);
+}
+
 void Channel::send_raw(const json::Object& facts, std::span<const std::byte> bytes) {
   json::Object whole = facts;
   whole.set("raw", true);
-  const std::string text = json::dump(whole);
-  const Header header{kMagic, static_cast<std::uint32_t>(text.size()), bytes.size()};
-  write_all(&header, sizeof header);
-  write_all(text.data(), text.size());
+  const std::string frame = frame_of(whole, bytes.size());
+  write_all(frame.data(), frame.size());
   write_all(bytes.data(), bytes.size());
+}
+
+// The next that is more than the news of a part that was read.
+void Channel::read_header(void* header) {
+  for (;;) {
+    Header next;
+    read_all(&next, sizeof next);
+    if (next.magic == kMagic) {
+      std::memcpy(header, &next, sizeof next);
+      return;
+    }
+    if (next.magic != kFreed || !out_ || !out_->free_part())
+      throw Broken("what arrived is no message");
+  }
 }
 
 Message Channel::receive() {
   Header header;
-  read_all(&header, sizeof header);
-  if (header.magic != kMagic) throw Broken("what arrived is no message");
+  read_header(&header);
   if (header.json_bytes > kMaxJson) throw Broken("a message is too long");
   if (header.data_bytes > limit_)
     throw Broken(fmt::format("a message of {} bytes is larger than the limit of {} bytes",
@@ -131,16 +192,20 @@ Message Channel::receive() {
     message.bytes.resize(header.data_bytes);
     read_all(message.bytes.data(), message.bytes.size());
   } else if (facts->contains("tensors")) {
-    read_tensors(list_of(*facts, "tensors"), header.data_bytes, message);
+    const bool shared = flag_of(*facts, "shared");
+    if (shared && !in_) throw Broken("a message has its data in memory that is not shared");
+    read_tensors(list_of(*facts, "tensors"), header.data_bytes, shared, message);
   } else if (header.data_bytes != 0) {
     throw Broken("a message has data that it does not describe");
   }
   facts->erase("tensors");
+  facts->erase("shared");
   message.facts = std::move(*facts);
   return message;
 }
 
-void Channel::read_tensors(const json::Array& list, std::uint64_t data_bytes, Message& message) {
+void Channel::read_tensors(const json::Array& list, std::uint64_t data_bytes, bool shared,
+                           Message& message) {
   std::uint64_t left = data_bytes;
   for (const json::Value& item : list) {
     const json::Object* entry = item.if_object();
@@ -159,13 +224,31 @@ void Channel::read_tensors(const json::Array& list, std::uint64_t data_bytes, Me
     const std::uint64_t nbytes =
         detent_nbytes(type, static_cast<std::int32_t>(shape.size()), shape.data());
     if (nbytes > left || padded(nbytes) > left) throw Broken("a tensor is larger than its data");
-    auto tensor = std::make_unique<HostTensor>(text_of(*entry, "name"), type, std::move(shape));
-    read_all(tensor->bytes().data(), nbytes);
-    skip(padded(nbytes) - nbytes);
+    auto tensor = std::make_unique<HostTensor>(text_of(*entry, "name"), type, std::move(shape),
+                                               HostTensor::Filled::later);
+    if (shared) {
+      read_shared(tensor->bytes());
+    } else {
+      read_all(tensor->bytes().data(), nbytes);
+      skip(padded(nbytes) - nbytes);
+    }
     left -= padded(nbytes);
     message.tensors.push_back(std::move(tensor));
   }
   if (left != 0) throw Broken("a message has data that it does not describe");
+}
+
+void Channel::read_shared(std::span<std::byte> to) {
+  while (!to.empty()) {
+    std::uint64_t n = 0;
+    read_all(&n, sizeof n);
+    if (n == 0 || n > in_->piece(to.size())) throw Broken("a piece of a tensor has a wrong size");
+    const bool part_is_read = in_->read(to.data(), n);
+    to = to.subspan(n);
+    if (!part_is_read) continue;
+    const Header freed{kFreed, 0, 0};
+    write_all(&freed, sizeof freed);
+  }
 }
 
 std::string text_of(const json::Object& facts, std::string_view key) {

@@ -5,11 +5,14 @@
 //   frame   u32 magic, u32 bytes of the JSON, u64 bytes of the data, the JSON, the data
 //
 // "tensors" of the JSON describes the data: [{"name", "dtype", "shape"}], compact and one behind
-// the other, each starting on a multiple of 64 bytes.
+// the other, each starting on a multiple of 64 bytes. When "shared" is true the data are in the
+// ring, and the frame has a u64 for each piece of them: its bytes. For each part of the ring that
+// was read to its end goes back a header without anything behind it, of another magic.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -18,10 +21,12 @@
 
 #include "json/value.hpp"
 #include "plugin/tensor_store.hpp"
+#include "program/ring.hpp"
 
 namespace detent::wire {
 
 inline constexpr std::uint32_t kMagic = 0x4D524744;  // "DGRM"
+inline constexpr std::uint32_t kFreed = 0x46524744;  // "DGRF": a part of the ring was read
 inline constexpr std::uint32_t kMaxJson = 64U << 20U;
 
 struct Message {
@@ -51,16 +56,31 @@ class Channel {
   // each read or write of a non-blocking descriptor would block; it throws to give up.
   Channel(int fd, std::uint64_t limit, std::function<void(bool)> wait = {});
 
+  // Tensors that are large enough go through the ring from now on, or come through it.
+  void send_through(Ring ring) { out_.emplace(std::move(ring)); }
+  void receive_through(Ring ring) { in_.emplace(std::move(ring)); }
+
   void send(const json::Object& facts, std::span<const Part> parts = {});
   void send_raw(const json::Object& facts, std::span<const std::byte> bytes);
   Message receive();
+  // Are these the bytes of the tensor that was sent last, as far as is known? It is known of what
+  // went through the ring.
+  bool has_sent(const detent_tensor& compact) const;
 
  private:
   void write_all(const void* from, std::uint64_t n);
   void read_all(void* to, std::uint64_t n);
   void skip(std::uint64_t n);
-  void read_tensors(const json::Array& list, std::uint64_t data_bytes, Message& message);
+  void send_shared(std::string frame, std::span<const Part> parts);
+  void wait_for_room();
+  void read_header(void* header);
+  void read_tensors(const json::Array& list, std::uint64_t data_bytes, bool shared,
+                    Message& message);
+  void read_shared(std::span<std::byte> to);
 
+  std::optional<Ring> out_;
+  bool sent_shared_ = false;  // the tensor that was sent last
+  std::optional<Ring> in_;
   int fd_;
   std::uint64_t limit_;
   std::function<void(bool)> wait_;

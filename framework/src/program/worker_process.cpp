@@ -28,6 +28,7 @@ namespace fs = std::filesystem;
 
 constexpr int kChannelFd = 3;  // in the worker
 constexpr int kModelFd = 4;
+constexpr int kRingFd = 5;  // when there is one
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
 
 struct TimedOut : std::runtime_error {
@@ -56,6 +57,29 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   for (std::string& text : texts) result.push_back(text.data());
   result.push_back(nullptr);
   return result;
+}
+
+// The descriptors that are given become kChannelFd and the ones behind it; no other is inherited.
+int spawn(std::vector<std::string>& arguments, std::vector<std::string>& variables,
+          const std::vector<int>& given, pid_t* pid) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  int next = kChannelFd;
+  for (const int fd : given) posix_spawn_file_actions_adddup2(&actions, fd, next++);
+  // Also what others in this process left open without close-on-exec.
+  posix_spawn_file_actions_addclosefrom_np(&actions, next);
+  // What a model prints belongs to nobody's output.
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  const int error = ::posix_spawn(pid, arguments.at(0).c_str(), &actions, &attributes,
+                                  pointers(arguments).data(), pointers(variables).data());
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return error;
 }
 
 // dup2 clears close-on-exec, but not when source and target are the same: the sources are moved up.
@@ -118,34 +142,24 @@ void WorkerProcess::start(const fs::path& model, const ProgramOptions& options) 
   Descriptor theirs{moved_up(ends[1])};
   file.fd = moved_up(file.fd);
   ::fcntl(fd_, F_SETFL, O_NONBLOCK);
+  // Without shared memory all data go through the socket.
+  std::optional<wire::Ring> ring = model.empty() ? std::nullopt : wire::Ring::create();
+  Descriptor shared{ring ? ::fcntl(ring->descriptor(), F_DUPFD_CLOEXEC, 64) : -1};
 
   std::vector<std::string> arguments{program.string(),
                                      std::to_string(kChannelFd),
                                      std::to_string(kModelFd),
+                                     std::to_string(shared.fd >= 0 ? kRingFd : -1),
                                      std::to_string(bytes),
                                      std::to_string(options.threads),
                                      std::to_string(memory_limit(bytes)),
                                      model.empty()         ? "about"
                                      : options.trust_model ? "trust"
                                                            : "sandbox"};
+  std::vector<int> given{theirs.fd, file.fd};
+  if (shared.fd >= 0) given.push_back(shared.fd);
   std::vector<std::string> variables = environment(options.threads);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, theirs.fd, kChannelFd);
-  posix_spawn_file_actions_adddup2(&actions, file.fd, kModelFd);
-  // Also what others in this process left open without close-on-exec.
-  posix_spawn_file_actions_addclosefrom_np(&actions, kModelFd + 1);
-  // What a model prints belongs to nobody's output.
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  const int error = ::posix_spawn(&pid_, program.c_str(), &actions, &attributes,
-                                  pointers(arguments).data(), pointers(variables).data());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
+  const int error = spawn(arguments, variables, given, &pid_);
   if (error != 0) {
     pid_ = -1;
     end();
@@ -154,13 +168,20 @@ void WorkerProcess::start(const fs::path& model, const ProgramOptions& options) 
   }
   channel_ = std::make_unique<wire::Channel>(fd_, memory_limit(bytes),
                                              [this](bool reading) { wait_until_ready(reading); });
+  if (shared.fd < 0) return;
+  ring->close_descriptor();
+  channel_->receive_through(std::move(*ring));
+}
+
+void WorkerProcess::check_going_on() const {
+  check_cancelled();
+  if (std::chrono::steady_clock::now() > deadline_) throw TimedOut();
 }
 
 void WorkerProcess::wait_until_ready(bool for_reading) {
   constexpr int kSlice = 50;  // ms
   for (;;) {
-    check_cancelled();
-    if (std::chrono::steady_clock::now() > deadline_) throw TimedOut();
+    check_going_on();
     pollfd one{fd_, static_cast<short>(for_reading ? POLLIN : POLLOUT), 0};
     const int ready = ::poll(&one, 1, kSlice);
     if (ready > 0 || (ready < 0 && errno != EINTR)) return;
@@ -175,6 +196,7 @@ void WorkerProcess::exchange(const std::function<void(wire::Channel&)>& send,
   try {
     if (send) send(*channel_);
     for (;;) {
+      check_going_on();  // there need not be a wait where the worker is the faster one
       wire::Message message = channel_->receive();
       if (message.facts.contains("error"))
         throw Error(wire::flag_of(message.facts, "hostile") ? ErrorCode::io : code,

@@ -50,6 +50,7 @@ class WorkerProcess {
 
  private:
   void start(const std::filesystem::path& model, const ProgramOptions& options);
+  void check_going_on() const;
   void wait_until_ready(bool for_reading);
   void end() noexcept;
   [[noreturn]] void throw_gone(const std::string& doing);

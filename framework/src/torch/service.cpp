@@ -114,10 +114,9 @@ void Service::run(const wire::Message& request) {
   if (mode == "watch") {
     task.watched_inputs = names_of(request.facts, "inputs");
     task.watched_outputs = names_of(request.facts, "outputs");
-    task.seen = [&](const std::string& weight, bool output, const at::Tensor& x) {
-      const at::Tensor compact = x.contiguous();
-      const wire::Part part{weight, view_of(compact)};
-      channel_.send({{"seen", side_of(output)}}, {&part, 1});
+    shown_.reset();
+    task.seen = [this](const std::string& weight, bool output, const at::Tensor& x) {
+      show(weight, output, x);
     };
   } else if (mode == "simulated") {
     build_simulation();
@@ -141,6 +140,18 @@ void Service::run(const wire::Message& request) {
   for (const auto& [weight, sum] : errors)
     sums.append({weight, {}, json::Array{json::number(sum.signal), json::number(sum.noise)}});
   channel_.send({{"errors", std::move(sums)}});
+}
+
+// Operators that share an input are common: what was sent just now is not sent again. Bytes are
+// compared, since a program may change a tensor in place.
+void Service::show(const std::string& weight, bool output, const at::Tensor& x) {
+  const at::Tensor compact = x.contiguous();
+  const wire::Part part{weight, view_of(compact)};
+  const Shown shown{compact.scalar_type(), compact.sizes().vec()};
+  if (shown == shown_ && channel_.has_sent(part.view))
+    return channel_.send({{"seen", side_of(output)}, {"again", weight}});
+  channel_.send({{"seen", side_of(output)}}, {&part, 1});
+  shown_ = shown;
 }
 
 std::vector<c10::IValue> Service::inputs_of(const wire::Message& request) const {

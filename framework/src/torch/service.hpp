@@ -4,7 +4,10 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "program/wire.hpp"
 #include "torch/editor.hpp"
@@ -28,6 +31,7 @@ class Service {
   static void refuse_violation();
   json::Object facts() const;
   void run(const wire::Message& request);
+  void show(const std::string& weight, bool output, const at::Tensor& x);
   void simulate(const wire::Message& request);
   void build_simulation();
   void edit(const std::string& what, const wire::Message& request);
@@ -40,7 +44,9 @@ class Service {
   std::string isolation_;
   std::unique_ptr<LoadedModel> model_;
   Uses uses_;
-  std::string not_editable_;  // why; empty when it is
+  std::string not_editable_;                                           // why; empty when it is
+  using Shown = std::pair<at::ScalarType, std::vector<std::int64_t>>;  // type and shape
+  std::optional<Shown> shown_;  // the activation that was sent last in this run
   std::map<std::string, SiteChange> changes_;
   std::unique_ptr<torch::jit::Module> simulated_;
   std::map<std::int64_t, std::unique_ptr<Editor>> editors_;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process that runs a model for the host. Not for people: the host starts it.
 //
-//   detent-torch FD_OF_CHANNEL FD_OF_MODEL BYTES_OF_MODEL THREADS MEMORY_LIMIT sandbox|trust|about
+//   detent-torch FD_OF_CHANNEL FD_OF_MODEL FD_OF_RING|-1 BYTES_OF_MODEL THREADS MEMORY_LIMIT
+//                sandbox|trust|about
 //
 // It closes the doors behind itself before it reads a byte of the model: see sandbox.hpp.
 #include <ATen/Parallel.h>
@@ -38,13 +39,14 @@ void warm_up() {
 }
 
 int serve(int argc, char** argv) {
-  if (argc != 7) return 2;
+  if (argc != 8) return 2;
   const int channel_fd = std::atoi(argv[1]);
   const int model_fd = std::atoi(argv[2]);
-  const std::uint64_t model_bytes = std::strtoull(argv[3], nullptr, 10);
-  const int threads = std::atoi(argv[4]);
-  const std::uint64_t memory = std::strtoull(argv[5], nullptr, 10);
-  const std::string mode = argv[6];  // "sandbox", "trust", or "about": no model, what is here
+  const int ring_fd = std::atoi(argv[3]);
+  const std::uint64_t model_bytes = std::strtoull(argv[4], nullptr, 10);
+  const int threads = std::atoi(argv[5]);
+  const std::uint64_t memory = std::strtoull(argv[6], nullptr, 10);
+  const std::string mode = argv[7];  // "sandbox", "trust", or "about": no model, what is here
 
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGINT, SIG_IGN);  // the terminal's; the host decides
@@ -52,6 +54,7 @@ int serve(int argc, char** argv) {
   at::set_num_interop_threads(1);
   torch::jit::setGraphExecutorOptimize(false);
   wire::Channel channel(channel_fd, kMessageLimit);
+  if (auto ring = wire::Ring::open(ring_fd)) channel.send_through(std::move(*ring));
   warm_up();
   sandbox::limit_memory(memory);
   std::string why_not;

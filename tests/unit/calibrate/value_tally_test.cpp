@@ -16,9 +16,15 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
+void add(const detent_tensor& x, ValueTally& tally) {
+  ValueCounter counter;
+  counter.count(x);
+  tally.add(counter);
+}
+
 ValueTally tally_of(const std::vector<float>& values) {
   ValueTally tally;
-  tally.add(Tensor::of({static_cast<std::int64_t>(values.size())}, values).view());
+  add(Tensor::of({static_cast<std::int64_t>(values.size())}, values).view(), tally);
   return tally;
 }
 
@@ -54,9 +60,9 @@ TEST_CASE("extremes and values that are not finite are counted exactly") {
 
 TEST_CASE("halves, bfloat16 and doubles count like floats") {
   ValueTally tally;
-  tally.add(Tensor::of_bits<std::uint16_t>(DETENT_F16, {2}, {0x3C00, 0x7C00}).view());   // 1, inf
-  tally.add(Tensor::of_bits<std::uint16_t>(DETENT_BF16, {2}, {0xC040, 0x7FC0}).view());  // -3, NaN
-  tally.add(Tensor::of<double>({2}, {1e300, -0.5}).view());  // finite, though no float
+  add(Tensor::of_bits<std::uint16_t>(DETENT_F16, {2}, {0x3C00, 0x7C00}).view(), tally);   // 1, inf
+  add(Tensor::of_bits<std::uint16_t>(DETENT_BF16, {2}, {0xC040, 0x7FC0}).view(), tally);  // -3, NaN
+  add(Tensor::of<double>({2}, {1e300, -0.5}).view(), tally);  // finite, though no float
   CHECK(tally.finite() == 4);
   CHECK(tally.non_finite() == 2);
   CHECK(tally.min() == -3.0);
@@ -65,7 +71,7 @@ TEST_CASE("halves, bfloat16 and doubles count like floats") {
 
 TEST_CASE("integers are not counted") {
   ValueTally tally;
-  tally.add(Tensor::of<std::int64_t>({2}, {1, 2}).view());
+  add(Tensor::of<std::int64_t>({2}, {1, 2}).view(), tally);
   CHECK(tally.finite() == 0);
 }
 

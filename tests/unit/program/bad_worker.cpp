@@ -7,6 +7,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "plugin/tensor_store.hpp"
 #include "program/wire.hpp"
 
 extern char** environ;
@@ -25,16 +26,40 @@ json::Object facts() {
           {"isolation", "none"}};
 }
 
-// What a worker should not have: the caller's environment and files.
+// What a worker should not have: the caller's environment and files other than the channel, the
+// model and the memory that it shares with the host.
 std::string inherited() {
   std::string found;
   for (char** v = environ; *v != nullptr; ++v) found += std::string(*v) + ";";
-  for (int fd = 5; fd < 256; ++fd)
+  for (int fd = 6; fd < 256; ++fd)
     if (::fcntl(fd, F_GETFD) >= 0) found += "fd" + std::to_string(fd) + ";";
   return found;
 }
 
+// Activations without an end, as fast as they are taken, or as the host is told that they are.
+void flood(wire::Channel& channel) {
+  channel.send_through(*wire::Ring::open(5));
+  const HostTensor x("w", DETENT_F32, {100'000});
+  const wire::Part part{"w", x.read_only()};
+  for (;;) channel.send({{"seen", "input"}}, {&part, 1});
+}
+
+// Shows a tensor, and then says of others what they are.
+void repeat(const std::string& how, wire::Channel& channel) {
+  const HostTensor x("w", DETENT_F32, {4});
+  const wire::Part part{"w", x.read_only()};
+  if (how == "again at first") channel.send({{"seen", "input"}, {"again", "w"}});
+  if (how == "again with data") channel.send({{"seen", "input"}, {"again", "w"}}, {&part, 1});
+  if (how == "again by another name") {
+    channel.send({{"seen", "input"}}, {&part, 1});
+    channel.send({{"seen", "input"}, {"again", "v"}});
+  }
+  if (how == "again of nothing") channel.send({{"seen", "input"}, {"again", 7}});
+}
+
 void behave(const std::string& how, wire::Channel& channel) {
+  if (how == "flood") flood(channel);
+  if (how.starts_with("again")) repeat(how, channel);
   if (how == "exit") ::_exit(7);
   if (how == "crash") ::raise(SIGSEGV);
   if (how == "hang")
@@ -57,7 +82,7 @@ void behave(const std::string& how, wire::Channel& channel) {
 }  // namespace
 
 int main() {
-  char text[32] = {};
+  char text[64] = {};
   if (::pread(4, text, sizeof text - 1, 0) < 0) return 1;
   std::string how = text;
   wire::Channel channel(3, 1U << 20U);

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
 
+#include "base/cancel.hpp"
 #include "program/program.hpp"
 #include "support/catch.hpp"
 #include "support/program_model.hpp"
@@ -20,10 +25,10 @@ std::unique_ptr<Program> open(const test::TempFolder& folder, const std::string&
   return open_program(model, {.threads = 3, .timeout_seconds = timeout});
 }
 
-Error failure_of(const std::string& how, std::int64_t timeout = 60) {
+Error failure_of(const std::string& how, std::int64_t timeout = 60, const Watch* watch = nullptr) {
   const test::TempFolder folder;
   try {
-    open(folder, how, timeout)->run({});
+    open(folder, how, timeout)->run({}, watch);
   } catch (const Error& e) {
     CHECK(e.problems()[0].where.file == (folder / "model.pt").string());
     return e;
@@ -68,6 +73,56 @@ TEST_CASE("A worker that hangs is ended in time") {
     CHECK(e.problems()[0].hint.find("model_timeout") != std::string::npos);
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
   }
+}
+
+TEST_CASE("An activation that repeats none, or has data of its own all the same, is nonsense") {
+  int seen = 0;
+  const Watch watch{{"w"}, {}, [&](const std::string&, Side, const detent_tensor&) { ++seen; }};
+  const auto message = [&](const std::string& how) {
+    return message_of(failure_of("later: again " + how, 60, &watch));
+  };
+  CHECK(message("at first").find("an activation is none that was seen") != std::string::npos);
+  CHECK(message("of nothing").find("an activation is none that was seen") != std::string::npos);
+  CHECK(message("with data").find("an activation that nobody asked for") != std::string::npos);
+  CHECK(seen == 0);
+  CHECK(message("by another name").find("that nobody asked for") != std::string::npos);
+  CHECK(seen == 1);
+}
+
+TEST_CASE("Activations without an end are ended in time, whoever is the slower") {
+  for (const int pause : {0, 20}) {
+    const Watch watch{{"w"}, {}, [&](const std::string&, Side, const detent_tensor&) {
+                        std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+                      }};
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(message_of(failure_of("later: flood", 1, &watch)).find("did not come to an end") !=
+          std::string::npos);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
+  }
+}
+
+// In a process of its own: the wish to stop is never taken back.
+TEST_CASE("A signal ends a run while the worker computes and the host observes") {
+  const test::TempFolder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    install_signal_handlers();
+    const auto program = open(folder, "later: flood");
+    int seen = 0;
+    const Watch watch{{"w"}, {}, [&](const std::string&, Side, const detent_tensor&) {
+                        if (++seen == 100) ::raise(SIGINT);
+                      }};
+    try {
+      program->run({}, &watch);
+    } catch (const Error& e) {
+      ::_exit(e.code() == ErrorCode::interrupted ? 0 : 1);
+    }
+    ::_exit(2);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("What the worker says is wrong is the error, refused input the model's user's") {
