@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any, Callable
 
-from suite import machine, page, peers, plugins_part, results
+from suite import files_part, machine, page, peers, plugins_part, results, startup_part
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SHARED_MEMORY = pathlib.Path("/dev/shm")
@@ -40,8 +40,19 @@ class Bench:
         plugins_part.run(self.document, self.binaries, self.peers.python, self.rounds(7, 3), self.folder,
                          self.options.quick)
 
+    def files(self) -> None:
+        files_part.run_files(self.document, self.binaries, self.folder, self.peers.python,
+                             self.peers.llama_quantize, self.rounds(3, 2), self.options.quick)
 
-PARTS: dict[str, Callable[[Bench], None]] = {"plugins": Bench.plugins}
+    def scaling(self) -> None:
+        files_part.run_scaling(self.document, self.binaries, self.folder, self.rounds(3, 1), self.options.quick)
+
+    def startup(self) -> None:
+        startup_part.run(self.document, REPOSITORY, self.binaries, self.rounds(15, 5), self.options.quick)
+
+
+PARTS: dict[str, Callable[[Bench], None]] = {
+    "plugins": Bench.plugins, "files": Bench.files, "scaling": Bench.scaling, "startup": Bench.startup}
 
 
 def parse_arguments() -> argparse.Namespace:
