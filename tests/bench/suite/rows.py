@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is compared with what, what for, and why a figure that falls short does.
+
+`goal` is how many times as fast as the peer; `why` is printed only while the goal is not met.
+"""
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+
+class Row(NamedTuple):
+    label: str
+    work: str  # of ours, without the threads
+    peer: str
+    goal: Optional[float] = None
+    limit: str = "memory_read/u64/256MiB/1"
+    why: str = ""
+
+
+READ = "memory_read/u64/256MiB/1"
+COPY = "memory_copy/u64/256MiB/1"
+
+# The table of goals: each row is timed on one thread, our turn and the peer's alternating.
+GOALS = (
+    Row("min/max, per tensor", "minmax_tensor/f32/large", "torch.aminmax", 1.0),
+    Row("min/max, per channel", "minmax_channel/f32/large", "torch.ao PerChannelMinMaxObserver", 14),
+    Row("histogram, 2048 bins", "histogram/f32/large", "torch.ao HistogramObserver", 8),
+    Row("histogram, 2048 bins", "histogram/f32/large", "ONNX Runtime collector", 8),
+    Row("entropy search, 2048 bins", "entropy_search/f32/large", "ONNX Runtime entropy", 50, ""),
+    Row("INT8 per channel, observe and quantize", "int8_channel/f32/large", "torch.quantize_per_channel", 8),
+    Row("INT4 g128, observe, quantize, pack", "int4_g128/f32/large", "gguf-py Q4_0", 20),
+    Row("INT4 g128, observe, quantize, pack", "int4_g128/f32/large", "plain_int4_g128", 1.0),
+    Row("INT4 g32, observe, quantize, pack", "int4_g32/f32/large", "plain_int4_g32", 2.0),
+)
+
+# Without a goal: more peers, sizes and types.
+OTHERS = (
+    Row("min/max, per tensor, in the cache", "minmax_tensor/f32/cached", "torch.aminmax"),
+    Row("min/max, per channel, in the cache", "minmax_channel/f32/cached", "torch.ao PerChannelMinMaxObserver"),
+    Row("min/max, per tensor", "minmax_tensor/f32/large", "torch.ao MinMaxObserver"),
+    Row("histogram, next batch", "histogram_next/f32/large", "torch.ao HistogramObserver, next batch"),
+    Row("histogram, in the cache", "histogram/f32/cached", "torch.ao HistogramObserver"),
+    Row("search for least squared error", "mse_search/f32/large", "torch.ao HistogramObserver search"),
+    Row("INT8 per channel", "int8_channel/f32/large", "torchao int8 per channel"),
+    Row("INT8 per channel", "int8_channel/f32/large", "gguf-py Q8_0"),
+    Row("INT8 per channel, in the cache", "int8_channel/f32/cached", "torch.quantize_per_channel"),
+    Row("INT8 per channel, with an observer", "int8_channel_observer/f32/large", "torch.quantize_per_channel"),
+    Row("INT4 g128", "int4_g128/f32/large", "torchao int4 g128"),
+    Row("INT4 g32", "int4_g32/f32/large", "torchao int4 g32"),
+    Row("INT4 g32", "int4_g32/f32/large", "gguf-py Q4_0"),
+    Row("INT4 g128, in the cache", "int4_g128/f32/cached", "plain_int4_g128"),
+    Row("INT4 g32, in the cache", "int4_g32/f32/cached", "plain_int4_g32"),
+    Row("INT4 g128, with an observer", "int4_g128_observer/f32/large", ""),
+    Row("INT8 to f32", "int8_dequantize/f32/large", "torch dequantize", None, COPY),
+    Row("INT4 g128 to f32", "int4_g128_dequantize/f32/large", "", None, COPY),
+    Row("f32 to f16", "fp16/f32/large", "", None, COPY),
+    Row("write safetensors", "write_safetensors/f32/large", "safetensors save_file", None, COPY),
+    Row("write a state dict", "write_state_dict/f32/large", "torch.save", None, COPY),
+    Row("min/max of f16", "minmax_tensor/f16/large", ""),
+    Row("min/max of bf16", "minmax_tensor/bf16/large", ""),
+    Row("min/max of f64", "minmax_tensor/f64/large", ""),
+    Row("INT8 per channel of bf16", "int8_channel/bf16/large", ""),
+    Row("INT4 g128 of bf16", "int4_g128/bf16/large", ""),
+    Row("INT4 g32 of bf16", "int4_g32/bf16/large", ""),
+    Row("INT8 per channel of f16", "int8_channel/f16/large", ""),
+)
+
+# Timed on two threads too.
+PARALLEL = ("minmax_tensor/f32/large", "minmax_channel/f32/large", "histogram/f32/large",
+            "entropy_search/f32/large", "int8_channel/f32/large", "int4_g128/f32/large", "int4_g32/f32/large",
+            "int8_dequantize/f32/large")
