@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any, Callable
 
-from suite import files_part, machine, page, peers, plugins_part, results, startup_part
+from suite import files_part, machine, page, peers, plugins_part, programs_part, results, startup_part
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SHARED_MEMORY = pathlib.Path("/dev/shm")
@@ -50,9 +50,19 @@ class Bench:
     def startup(self) -> None:
         startup_part.run(self.document, REPOSITORY, self.binaries, self.rounds(15, 5), self.options.quick)
 
+    def calibration(self) -> None:
+        programs_part.calibration(self.document, REPOSITORY, self.binaries, self.options.quick)
+
+    def artefacts(self) -> None:
+        programs_part.artefacts(self.document, REPOSITORY, self.binaries, self.options.quick)
+
+    def instructions(self) -> None:
+        programs_part.instructions(self.document, REPOSITORY, self.binaries)
+
 
 PARTS: dict[str, Callable[[Bench], None]] = {
-    "plugins": Bench.plugins, "files": Bench.files, "scaling": Bench.scaling, "startup": Bench.startup}
+    "plugins": Bench.plugins, "files": Bench.files, "scaling": Bench.scaling, "startup": Bench.startup,
+    "calibration": Bench.calibration, "artefacts": Bench.artefacts, "instructions": Bench.instructions}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -73,7 +83,6 @@ def describe(bench: Bench) -> None:
     document = bench.document
     document["date"] = datetime.date.today().isoformat()
     document["commit"], document["dirty"] = machine.commit(REPOSITORY)
-    document["quick"] = bench.options.quick
     document["folder"] = "disk" if bench.options.disk else "tmpfs"
     document["machine"] = machine.facts(bench.binaries)
     if not bench.options.no_peers:
@@ -95,7 +104,8 @@ def main() -> int:
         start = time.monotonic()
         PARTS[name](bench)
         bench.document["parts"][name] = {"seconds": round(time.monotonic() - start, 1),
-                                         "command": f"./dev bench --only {name}"}
+                                         "command": f"./dev bench --only {name}",
+                                         "quick": options.quick}
         results.save(options.json, bench.document)
     if options.page:
         page.write(bench.document, REPOSITORY / "docs")

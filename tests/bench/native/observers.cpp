@@ -48,27 +48,27 @@ void add_observe(std::vector<Work>& works, const Case& c, detent_dtype dtype, co
                  unsigned threads) {
   const std::uint64_t bytes =
       static_cast<std::uint64_t>(size.rows * size.columns) * DETENT_DTYPE_BITS(dtype) / 8;
-  works.push_back({work_name(c.subject, dtype, size, threads), bytes,
-                   [c, dtype, size, threads]() -> std::function<void()> {
-                     auto setup = set_up(c, dtype, size, threads);
-                     return [setup, fresh = c.fresh] {
-                       if (fresh) setup->observer->reset();
-                       setup->observer->observe(setup->x->read_only());
-                     };
-                   }});
+  const auto make = [c, dtype, size, threads]() -> std::function<void()> {
+    auto setup = set_up(c, dtype, size, threads);
+    return [setup, fresh = c.fresh] {
+      if (fresh) setup->observer->reset();
+      setup->observer->observe(setup->x->read_only());
+    };
+  };
+  works.push_back({work_name(c.subject, dtype, size, threads), bytes, make});
 }
 
 // The search for the range, after one tensor was seen.
-void add_search(std::vector<Work>& works, const Case& c, unsigned threads) {
-  works.push_back({work_name(c.subject, DETENT_F32, kLarge, threads), 0,
-                   [c, threads]() -> std::function<void()> {
-                     auto setup = set_up(c, DETENT_F32, kLarge, threads);
-                     setup->observer->observe(setup->x->read_only());
-                     return [setup] {
-                       TensorStore out;
-                       setup->observer->compute_qparams(setup->target, out);
-                     };
-                   }});
+void add_search(std::vector<Work>& works, const Case& c, const Size& size, unsigned threads) {
+  const auto make = [c, size, threads]() -> std::function<void()> {
+    auto setup = set_up(c, DETENT_F32, size, threads);
+    setup->observer->observe(setup->x->read_only());
+    return [setup] {
+      TensorStore out;
+      setup->observer->compute_qparams(setup->target, out);
+    };
+  };
+  works.push_back({work_name(c.subject, DETENT_F32, size, threads), 0, make});
 }
 
 constexpr const char* kHistogram = R"({"bins": 2048, "method": "kl"})";
@@ -80,16 +80,18 @@ void add_observers(std::vector<Work>& works) {
   const Case channel{"minmax_channel", "minmax", "{}", true, false};
   const Case histogram{"histogram", "histogram", kHistogram, false, true};
   const Case next{"histogram_next", "histogram", kHistogram, false, false};
+  const Case entropy{"entropy_search", "histogram", kHistogram, false, false};
+  const Case mse{"mse_search", "histogram", R"({"bins": 2048, "method": "mse"})", false, false};
   for (const unsigned threads : {1U, 2U}) {
     for (const Size& size : {kLarge, kCached})
       for (const Case& c : {tensor, channel, histogram, next})
         add_observe(works, c, DETENT_F32, size, threads);
     for (const detent_dtype dtype : {DETENT_F16, DETENT_BF16, DETENT_F64})
       add_observe(works, tensor, dtype, kLarge, threads);
-    add_search(works, {"entropy_search", "histogram", kHistogram, false, false}, threads);
-    add_search(works,
-               {"mse_search", "histogram", R"({"bins": 2048, "method": "mse"})", false, false},
-               threads);
+    for (const Size& size : {kLarge, kCached}) {
+      add_search(works, entropy, size, threads);
+      add_search(works, mse, size, threads);
+    }
   }
 }
 

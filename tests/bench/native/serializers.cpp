@@ -22,14 +22,14 @@ void write_file(const Plugin& plugin, const std::filesystem::path& folder, const
 
 void add(std::vector<Work>& works, const char* id, const char* extension, unsigned threads) {
   const std::string file = std::string("model") + extension;
+  const auto make = [=]() -> std::function<void()> {
+    auto x = weight(DETENT_F32, kLarge);
+    auto folder = std::make_shared<test::TempFolder>();
+    const Plugin& plugin = plugins().get(PluginKind::serializer, id);
+    return [=, &plugin] { write_file(plugin, folder->path(), file, *x, threads); };
+  };
   works.push_back({work_name(std::string("write_") + id, DETENT_F32, kLarge, threads),
-                   static_cast<std::uint64_t>(kLarge.rows * kLarge.columns) * 4,
-                   [=]() -> std::function<void()> {
-                     auto x = weight(DETENT_F32, kLarge);
-                     auto folder = std::make_shared<test::TempFolder>();
-                     const Plugin& plugin = plugins().get(PluginKind::serializer, id);
-                     return [=, &plugin] { write_file(plugin, folder->path(), file, *x, threads); };
-                   }});
+                   static_cast<std::uint64_t>(kLarge.rows * kLarge.columns) * 4, make});
 }
 
 }  // namespace

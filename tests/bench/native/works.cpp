@@ -113,8 +113,7 @@ std::vector<Work> all_works() {
   add_quantizers(works);
   add_serializers(works);
   add_boundary(works);
-  add_memory(works);
-  add_plain_loops(works);
+  add_plain(works);
   return works;
 }
 

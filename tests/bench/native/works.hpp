@@ -53,8 +53,7 @@ void add_observers(std::vector<Work>& works);
 void add_quantizers(std::vector<Work>& works);
 void add_serializers(std::vector<Work>& works);
 void add_boundary(std::vector<Work>& works);
-void add_memory(std::vector<Work>& works);
-void add_plain_loops(std::vector<Work>& works);
+void add_plain(std::vector<Work>& works);
 std::vector<Work> all_works();
 
 // One JSON object: compiler, build type, instruction sets that Highway may use here.

@@ -6,7 +6,7 @@ import statistics
 from typing import Any, NamedTuple, Optional
 
 from . import results, tables
-from .rows import GOALS, Row
+from .rows import BUDGETS, FILE_GOALS, GOALS, MEMORY, Budget, Row
 
 HEAD = ("Work", "Peer", "Peer's figure", "Limit", "Ours", "Ratio (middle half)", "Goal", "Met")
 TIME = "cpu_seconds"  # of what runs on one thread: what else the machine does does not count
@@ -42,7 +42,45 @@ def rows_of_plugins(document: dict[str, Any], wanted: tuple[Row, ...]) -> list[L
 
 
 def rows(document: dict[str, Any]) -> list[Line]:
-    return rows_of_plugins(document, GOALS)
+    return [*rows_of_plugins(document, GOALS), *rows_of_files(document), *rows_of_budgets(document)]
+
+
+def rows_of_files(document: dict[str, Any]) -> list[Line]:
+    lines = []
+    copy = results.find(document, "file/copy", "cp")
+    for row in FILE_GOALS:
+        ours = results.find(document, row.work, "detent")
+        theirs = results.find(document, row.peer, "llama-quantize")
+        if not ours:
+            continue
+        found = ratios(ours, theirs, row.key) if theirs else []
+        ratio = statistics.median(found) if found else None
+        show = tables.memory if row.key == MEMORY else tables.seconds
+        lines.append(Line(row.label, "llama-quantize " + row.peer.split("/")[1],
+                          show(results.median(theirs, row.key)), f"cp {show(results.median(copy, row.key))}",
+                          show(results.median(ours, row.key)), ratio, middle_half(found) if found else "",
+                          row.goal, f"{row.goal:g} x", ratio >= row.goal if ratio else None, row.why))
+    return lines
+
+
+def rows_of_budgets(document: dict[str, Any]) -> list[Line]:
+    """Figures with a ceiling of their own instead of a peer."""
+    lines = []
+    for row in BUDGETS:
+        found = budget(document, row)
+        if found is None:
+            continue
+        show = tables.seconds if row.unit == "s" else tables.percent
+        lines.append(Line(row.label, "", "-", "-", show(found), None, "", None, f"< {show(row.most)}",
+                          found < row.most, row.why, False))
+    return lines
+
+
+def budget(document: dict[str, Any], row: Budget) -> Optional[float]:
+    if row.unit == "s":
+        return results.median(results.find(document, row.work, "detent"), TIME)
+    case = document.get("calibration", {}).get("threads", {}).get("1", {}).get(row.work)
+    return case["wall_over_percent"]["median"] / 100 if case else None
 
 
 def ratios(ours: results.Measurement, theirs: results.Measurement, key: str) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from typing import Any, Optional
 
-from . import goals, page_text, svg
+from . import goals, page_files, page_text, svg
 from .tables import table
 
 Document = dict[str, Any]
@@ -28,7 +28,9 @@ def write(document: Document, docs: pathlib.Path) -> None:
 
 
 def _plots(document: Document) -> dict[str, Optional[str]]:
-    return {"goals": _goals(document)}
+    return {"goals": _goals(document), "files": page_files.plot_files(document),
+            "scaling_time": page_files.plot_scaling(document, "seconds", "Time over size", "wall time, s", 1),
+            "scaling_memory": page_files.plot_scaling(document, "peak_rss", "Peak memory over size", "MB", 1e6)}
 
 
 def _goals(document: Document) -> Optional[str]:

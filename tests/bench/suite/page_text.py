@@ -2,32 +2,31 @@
 """The sections of docs/benchmarks.md."""
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
-from . import goals, results, rows, tables
+from . import goals, page_files, page_programs, results, rows, tables
 
 Document = dict[str, Any]
 GENERATED = "<!-- Written by ./dev bench --page; changes here are lost. -->"
 
 
 def page(document: Document, plots: dict[str, str]) -> str:
-    sections = [_head(document), _goals(document, plots), _plugins(document), _machine(document),
-                _method(document)]
+    sections = [_head(document), _goals(document, plots), page_files.files(document, plots),
+                page_files.scaling(document, plots), _plugins(document), page_programs.calibration(document),
+                page_programs.startup(document), page_programs.instructions(document),
+                page_programs.artefacts(document), _machine(document), _method(document)]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def plot(name: str, text: str, plots: dict[str, str]) -> str:
-    return f"\n\n![{text}](benchmarks/{name}.svg)" if name in plots else ""
-
-
 def _head(document: Document) -> str:
-    quick = " These are figures of `--quick`: few rounds, small files." if document.get("quick") else ""
+    quick = [name for name, part in document["parts"].items() if part.get("quick")]
+    first_look = f" Of `--quick`, so with few rounds and small files: {', '.join(quick)}." if quick else ""
     changed = ", with changes" if document.get("dirty") else ""
     return f"""{GENERATED}
 # Benchmarks
 
 For whoever wants to know how fast Detent is, and beside what. `./dev bench --page` measures everything again and writes this page; it
-never fails because of a figure. Measured on {document.get("date")}, commit {document.get("commit")}{changed}.{quick}"""
+never fails because of a figure. Measured on {document.get("date")}, commit {document.get("commit")}{changed}.{first_look}"""
 
 
 def _goals(document: Document, plots: dict[str, str]) -> str:
@@ -38,7 +37,7 @@ def _goals(document: Document, plots: dict[str, str]) -> str:
     missed = [line for line in lines if line.met is False]
     if missed:
         text += "\n\nRows that fall short:\n\n" + "\n".join(_shortfall(line) for line in missed)
-    return text + plot("goals", "Ratio to the peer for each row, with its goal", plots)
+    return text + tables.plot("goals", "Ratio to the peer for each row, with its goal", plots)
 
 
 def _shortfall(line: goals.Line) -> str:
@@ -97,7 +96,7 @@ def _machine(document: Document) -> str:
 def _memory(document: Document) -> str:
     found = []
     for what in ("read", "copy"):
-        speeds = [tables.rate(results.rate(results.find(document, f"memory_{what}/u64/256MiB/{n}", "detent")))
+        speeds = [tables.rate(results.rate(results.find(document, f"memory_{what}/f32/256MiB/{n}", "detent")))
                   for n in (1, 2)]
         found.append(f"{what} 256 MiB at {speeds[0]} on one thread, {speeds[1]} on two")
     return "; ".join(found)
@@ -115,4 +114,5 @@ def _method(document: Document) -> str:
   in brackets their middle half. Works of one thread are given in processor time, which other work on the machine disturbs least; on an idle
   machine it is the wall time. Whole files and two threads are wall time.
 - GB/s are 10^9 bytes of input a second, f32 unless said otherwise. A tensor is 4096 x 4096, 64 MiB; one in the cache is 64 x 1024, 256 KiB.
-- The plain C++ loop is `tests/bench/native/plain_loops.cpp`, `-O3 -ffast-math -march=native`. Peers run on one thread.{listed}"""
+- Quantizers get a weight in blocks of rows of 1 MiB, as a run gives them, unless a row says otherwise.
+- The plain C++ loop is `tests/bench/plain_loops.cpp`, `-O3 -march=native`; it rounds a product with the reciprocal. Peers run on one thread.{listed}"""

@@ -16,7 +16,7 @@ from typing import Any, Optional
 from . import results, rows
 
 PART = "plugins"
-MEMORY = tuple(f"memory_{what}/u64/256MiB/{threads}" for what in ("read", "copy") for threads in (1, 2))
+MEMORY = tuple(f"memory_{what}/f32/256MiB/{threads}" for what in ("read", "copy") for threads in (1, 2))
 BOUNDARY = tuple(f"boundary_{side}/f32/{size}/1" for size in ("1MiB", "4KiB") for side in ("abi", "direct"))
 
 

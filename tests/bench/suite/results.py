@@ -2,11 +2,11 @@
 """The document that the benchmarks write: build/bench/results.json.
 
     schema        2; raised when a key changes its meaning
-    date, commit  of the run; `dirty` when the tree differed from the commit
-    quick         true: fewer repetitions and smaller files, figures for a first look only
+    date, commit  of the last run; `dirty` when the tree differed from the commit
     machine       see machine.py
     versions      peer -> version, or "not installed: why"
-    parts         part -> {"seconds": how long it took, "command": what to type for it alone}
+    parts         part -> {"seconds": how long it took, "command": what to type for it alone,
+                  "quick": fewer repetitions and smaller files, figures for a first look}
     measurements  a list, each with
         part, work, who   what was done and by whom: "detent", "torch.aminmax", ...
         beside            the peer that it took turns with, or missing
@@ -19,7 +19,9 @@
         command           what was run (files only), paths shortened
         error             why there is no figure; then the lists are empty
     notes         part -> list of sentences, what was left out and why
-    tables        name -> lines of a Markdown table that another program printed
+    tables        name -> Markdown that another program printed (forms.py)
+    calibration   what calibration.py --json wrote
+    instructions  of instructions.py: {"key", "counts": {subject: instructions}}
 """
 from __future__ import annotations
 
@@ -57,6 +59,7 @@ def forget(document: dict[str, Any], part: str) -> None:
     """Makes room for new figures of a part."""
     document["measurements"] = [m for m in document["measurements"] if m["part"] != part]
     document["notes"].pop(part, None)
+    document.pop(part, None)
 
 
 def measurement(part: str, work: str, who: str, size: int) -> Measurement:

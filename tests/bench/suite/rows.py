@@ -13,12 +13,31 @@ class Row(NamedTuple):
     work: str  # of ours, without the threads
     peer: str
     goal: Optional[float] = None
-    limit: str = "memory_read/u64/256MiB/1"
+    limit: str = "memory_read/f32/256MiB/1"
     why: str = ""
 
 
-READ = "memory_read/u64/256MiB/1"
-COPY = "memory_copy/u64/256MiB/1"
+class FileRow(NamedTuple):
+    """A whole file beside llama-quantize; `key` is what counts, and less of it is better."""
+    label: str
+    work: str
+    peer: str
+    goal: float
+    key: str = "seconds"
+    why: str = ""
+
+
+class Budget(NamedTuple):
+    """At most `most` seconds of processor time, or ("%") more than the bare model takes, as a share."""
+    label: str
+    work: str
+    most: float
+    unit: str = "s"
+    why: str = ""
+
+
+MEMORY = "peak_rss"
+COPY = "memory_copy/f32/256MiB/1"
 
 # The table of goals: each row is timed on one thread, our turn and the peer's alternating.
 GOALS = (
@@ -26,11 +45,11 @@ GOALS = (
     Row("min/max, per channel", "minmax_channel/f32/large", "torch.ao PerChannelMinMaxObserver", 14),
     Row("histogram, 2048 bins", "histogram/f32/large", "torch.ao HistogramObserver", 8),
     Row("histogram, 2048 bins", "histogram/f32/large", "ONNX Runtime collector", 8),
-    Row("entropy search, 2048 bins", "entropy_search/f32/large", "ONNX Runtime entropy", 50, ""),
-    Row("INT8 per channel, observe and quantize", "int8_channel/f32/large", "torch.quantize_per_channel", 8),
-    Row("INT4 g128, observe, quantize, pack", "int4_g128/f32/large", "gguf-py Q4_0", 20),
-    Row("INT4 g128, observe, quantize, pack", "int4_g128/f32/large", "plain_int4_g128", 1.0),
-    Row("INT4 g32, observe, quantize, pack", "int4_g32/f32/large", "plain_int4_g32", 2.0),
+    Row("entropy search, 2048 bins", "entropy_search/f32/large", "ONNX Runtime entropy", 50),
+    Row("INT8 per channel, observe and quantize", "int8_channel_blocks/f32/large", "torch.quantize_per_channel", 8),
+    Row("INT4 g128, observe, quantize, pack", "int4_g128_blocks/f32/large", "gguf-py Q4_0", 20),
+    Row("INT4 g128, observe, quantize, pack", "int4_g128_blocks/f32/large", "plain_int4_g128", 1.0),
+    Row("INT4 g32, observe, quantize, pack", "int4_g32_blocks/f32/large", "plain_int4_g32", 2.0),
 )
 
 # Without a goal: more peers, sizes and types.
@@ -41,13 +60,16 @@ OTHERS = (
     Row("histogram, next batch", "histogram_next/f32/large", "torch.ao HistogramObserver, next batch"),
     Row("histogram, in the cache", "histogram/f32/cached", "torch.ao HistogramObserver"),
     Row("search for least squared error", "mse_search/f32/large", "torch.ao HistogramObserver search"),
-    Row("INT8 per channel", "int8_channel/f32/large", "torchao int8 per channel"),
-    Row("INT8 per channel", "int8_channel/f32/large", "gguf-py Q8_0"),
+    Row("INT8 per channel, the tensor in one piece", "int8_channel/f32/large", "torch.quantize_per_channel"),
+    Row("INT4 g128, the tensor in one piece", "int4_g128/f32/large", "plain_int4_g128"),
+    Row("INT4 g32, the tensor in one piece", "int4_g32/f32/large", "plain_int4_g32"),
+    Row("INT8 per channel", "int8_channel_blocks/f32/large", "torchao int8 per channel"),
+    Row("INT8 per channel", "int8_channel_blocks/f32/large", "gguf-py Q8_0"),
     Row("INT8 per channel, in the cache", "int8_channel/f32/cached", "torch.quantize_per_channel"),
     Row("INT8 per channel, with an observer", "int8_channel_observer/f32/large", "torch.quantize_per_channel"),
-    Row("INT4 g128", "int4_g128/f32/large", "torchao int4 g128"),
-    Row("INT4 g32", "int4_g32/f32/large", "torchao int4 g32"),
-    Row("INT4 g32", "int4_g32/f32/large", "gguf-py Q4_0"),
+    Row("INT4 g128", "int4_g128_blocks/f32/large", "torchao int4 g128"),
+    Row("INT4 g32", "int4_g32_blocks/f32/large", "torchao int4 g32"),
+    Row("INT4 g32", "int4_g32_blocks/f32/large", "gguf-py Q4_0"),
     Row("INT4 g128, in the cache", "int4_g128/f32/cached", "plain_int4_g128"),
     Row("INT4 g32, in the cache", "int4_g32/f32/cached", "plain_int4_g32"),
     Row("INT4 g128, with an observer", "int4_g128_observer/f32/large", ""),
@@ -67,5 +89,25 @@ OTHERS = (
 
 # Timed on two threads too.
 PARALLEL = ("minmax_tensor/f32/large", "minmax_channel/f32/large", "histogram/f32/large",
-            "entropy_search/f32/large", "int8_channel/f32/large", "int4_g128/f32/large", "int4_g32/f32/large",
+            "int8_channel_blocks/f32/large", "int4_g128_blocks/f32/large", "int4_g32_blocks/f32/large",
             "int8_dequantize/f32/large")
+
+# With one thread the peer has one; with two, the goal is still told in the peer's time on one.
+FILE_GOALS = (
+    FileRow("whole file to INT8, one thread", "file/int8/1", "file/Q8_0/1", 1.5),
+    FileRow("whole file to INT8, two threads beside one", "file/int8/2", "file/Q8_0/1", 2.5),
+    FileRow("whole file to INT4 g32, one thread", "file/int4_g32/1", "file/Q4_0/1", 1.5),
+    FileRow("whole file to INT4 g32, two threads beside one", "file/int4_g32/2", "file/Q4_0/1", 2.5),
+    FileRow("whole file to INT4 g128, one thread", "file/int4_g128/1", "file/Q4_0/1", 1.5),
+    FileRow("whole file to INT4 g128, two threads beside one", "file/int4_g128/2", "file/Q4_0/1", 2.5),
+    FileRow("peak memory, INT8, two threads", "file/int8/2", "file/Q8_0/1", 1.0, MEMORY),
+    FileRow("peak memory, INT4 g128, two threads", "file/int4_g128/2", "file/Q4_0/1", 1.0, MEMORY),
+)
+
+BUDGETS = (
+    Budget("calibration with minmax, over the bare model", "minmax", 0.15, "%"),
+    Budget("calibration with histogram, over the bare model", "histogram", 0.40, "%"),
+    Budget("`detent --version`", "startup/version", 0.015),
+    Budget("`detent plan` of all-MiniLM-L6-v2", "startup/plan", 0.060),
+    Budget("`detent plugins list` with 200 plugins more, warm", "startup/200 plugins", 0.050),
+)

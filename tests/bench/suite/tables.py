@@ -30,5 +30,14 @@ def rate(value: Optional[float]) -> str:
     return f"{three(value / 1e9)} GB/s" if value else "-"
 
 
+def percent(value: float) -> str:
+    return f"{value * 100:.3g} %"
+
+
 def memory(value: Optional[float]) -> str:
     return f"{value / 1e6:.0f} MB" if value else "-"
+
+
+def plot(name: str, text: str, plots: dict[str, str]) -> str:
+    """A paragraph with the picture, when there is one."""
+    return f"\n\n![{text}](benchmarks/{name}.svg)" if name in plots else ""
