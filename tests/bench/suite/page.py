@@ -5,15 +5,14 @@ from __future__ import annotations
 import pathlib
 from typing import Any, Optional
 
-from . import goals, page_files, page_text, svg
-from .tables import table
+from . import goals, page_files, page_text, svg, tables
 
 Document = dict[str, Any]
 
 
 def summary(document: Document) -> str:
     """The table of goals, for a terminal."""
-    return "\n" + table(goals.HEAD, [row.cells() for row in goals.rows(document)])
+    return "\n" + tables.table(goals.HEAD, [row.cells() for row in goals.rows(document)])
 
 
 def write(document: Document, docs: pathlib.Path) -> None:
@@ -34,7 +33,7 @@ def _plots(document: Document) -> dict[str, Optional[str]]:
 
 
 def _goals(document: Document) -> Optional[str]:
-    entries = [svg.Bar(f"{row.label} / {row.peer}", row.ratio, f"{row.ratio:.3g}", row.goal)
+    entries = [svg.Bar(f"{row.label} / {row.peer}", row.ratio, tables.three(row.ratio), row.goal)
                for row in goals.rows(document) if row.ratio and row.in_plot]
     return svg.bars("How many times as fast as the peer", "our speed / the peer's, logarithmic; red: the goal",
                     entries) if entries else None

@@ -6,14 +6,16 @@ import math
 from typing import NamedTuple, Optional, Sequence
 from xml.sax.saxutils import escape
 
-WIDTH, LEFT, RIGHT, TOP = 720, 70, 20, 40
+WIDTH, LEFT, RIGHT, TOP = 720, 70, 20, 48
+BARS_WIDTH, BARS_LEFT = 900, 450
 COLOURS = ("#2f6fde", "#d9730d", "#2a9d6f", "#b0479b", "#8a6d1d", "#5b6770")
-# The page decides neither: the text takes the colour that the reader's system prefers.
+# A ground of its own: what the page behind has is not known here.
 STYLE = """<style>
-text { font: 13px system-ui, sans-serif; fill: #1f2328 } .title { font-size: 15px; font-weight: 600 }
+.ground { fill: #ffffff } text { font: 13px system-ui, sans-serif; fill: #1f2328 } .title { font-size: 15px; font-weight: 600 }
 .axis { stroke: #6e7781; stroke-width: 1 } .grid { stroke: #6e7781; stroke-opacity: .25; stroke-width: 1 }
 .goal { stroke: #d1242f; stroke-width: 1.5; stroke-dasharray: 5 4 } .note { fill: #59636e }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .note { fill: #9198a1 } }
+@media (prefers-color-scheme: dark) { .ground { fill: #0d1117 } text { fill: #e6edf3 } .note { fill: #9198a1 }
+.goal { stroke: #f85149 } }
 </style>"""
 
 
@@ -30,11 +32,12 @@ class Bar(NamedTuple):
     goal: Optional[float] = None
 
 
-def _document(height: int, title: str, body: list[str]) -> str:
-    head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+def _document(width: int, height: int, title: str, body: list[str]) -> str:
+    head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
             f'height="{height}" role="img" aria-label="{escape(title)}">')
-    caption = f'<text class="title" x="{LEFT if len(body) else 0}" y="22">{escape(title)}</text>'
-    return "\n".join([head, STYLE, caption, *body, "</svg>"]) + "\n"
+    ground = f'<rect class="ground" width="{width}" height="{height}" rx="6"/>'
+    caption = f'<text class="title" x="14" y="24">{escape(title)}</text>'
+    return "\n".join([head, STYLE, ground, caption, *body, "</svg>"]) + "\n"
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
@@ -84,7 +87,7 @@ def lines(title: str, x_label: str, y_label: str, series: Sequence[Series],
     for place, s in enumerate(series):
         body.extend(_curve(s, COLOURS[place % len(COLOURS)], px, py))
         body.extend(_legend(s.name, COLOURS[place % len(COLOURS)], place, bottom + 54))
-    return _document(height + 20 * ((len(series) - 1) // 3), title, body)
+    return _document(WIDTH, height + 20 * ((len(series) - 1) // 3), title, body)
 
 
 def _curve(series: Series, colour: str, px, py) -> list[str]:
@@ -103,9 +106,9 @@ def _legend(name: str, colour: str, place: int, y: int) -> list[str]:
 
 def bars(title: str, axis: str, entries: Sequence[Bar]) -> str:
     """Horizontal bars on a logarithmic axis from 0.1; a stroke shows the goal of each."""
-    left, row = 320, 30
+    left, row = BARS_LEFT, 30
     top, bottom = TOP + 24, TOP + 24 + row * len(entries)
-    right = WIDTH - 70
+    right = BARS_WIDTH - 70
     last = math.ceil(math.log10(max([max(e.value, e.goal or 0) for e in entries] + [10])))
 
     def px(value: float) -> float:
@@ -120,8 +123,11 @@ def bars(title: str, axis: str, entries: Sequence[Bar]) -> str:
         body.append(f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{escape(entry.name)}</text>')
         body.append(f'<rect x="{left}" y="{y}" width="{max(px(entry.value) - left, 1):.1f}" height="{row - 10}" '
                     f'fill="{COLOURS[0]}" rx="2"/>')
-        body.append(f'<text x="{px(entry.value) + 6:.1f}" y="{y + 14}">{escape(entry.text)}</text>')
+        beside = px(entry.value)
+        if entry.goal and 0 < px(entry.goal) - beside < 50:
+            beside = px(entry.goal)  # not across the stroke
+        body.append(f'<text x="{beside + 6:.1f}" y="{y + 14}">{escape(entry.text)}</text>')
         if entry.goal:
             x = px(entry.goal)
             body.append(f'<line class="goal" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 3}" y2="{y + row - 7}"/>')
-    return _document(bottom + 30, title, body)
+    return _document(BARS_WIDTH, bottom + 30, title, body)
