@@ -38,6 +38,7 @@ class BlockPlanner {
 
   void run() {
     const bool streams = can_stream();
+    look_at_validation();
     for (std::uint64_t bytes = kBlockBytes;; bytes /= 2) {
       for (TensorPlan& t : plan_.tensors)
         t.block_rows = streams && goes_by_rows(t) ? block_rows(info_of(t), bytes) : 0;
@@ -117,7 +118,22 @@ class BlockPlanner {
     const std::uint64_t whole =
         t.bytes_before + values + 2 * t.bytes_after + t.quantizer.memory_bytes;
     if (t.block_rows == 0) return whole;
-    return threads_ * ((whole + values) / rows_of(info) + 1) * t.block_rows;
+    const std::uint64_t blocks = threads_ * ((whole + values) / rows_of(info) + 1) * t.block_rows;
+    if (needs_values_) return std::max(blocks, whole);
+    return needs_stored_ ? std::max(blocks, 2 * t.bytes_after) : blocks;
+  }
+
+  // What validation holds whole, though the tensor came in blocks.
+  void look_at_validation() {
+    for (const PluginUse& use : config_.validators) {
+      const Plugin& plugin = *use.plugin;
+      needs_values_ |= lists(plugin.requirements, DETENT_NEEDS_ORIGINAL) ||
+                       lists(plugin.requirements, DETENT_NEEDS_DEQUANTIZED);
+      needs_stored_ |= lists(plugin.requirements, DETENT_NEEDS_STORED) && !is_rowwise(plugin);
+    }
+    if (config_.validators.empty()) return;
+    for (const Output& output : config_.outputs)  // others are read back tensor by tensor
+      needs_stored_ |= !lists(output.serializer.plugin->provides, "format:safetensors");
   }
 
   [[noreturn]] void refuse() const {
@@ -139,6 +155,8 @@ class BlockPlanner {
   const Program* program_;
   const std::uint64_t threads_;
   Plan& plan_;
+  bool needs_values_ = false;
+  bool needs_stored_ = false;
   std::uint64_t largest_ = 0;
   const TensorPlan* widest_ = nullptr;
 };

@@ -26,6 +26,7 @@ std::array<uint8_t, 256> outside_by_byte(bool is_signed, CodeRange range) {
 uint64_t count_rows(const char* bytes, int64_t rows, int64_t row_length, bool is_signed,
                     CodeRange range) {
   const std::array<uint8_t, 256> outside = outside_by_byte(is_signed, range);
+  if (std::all_of(outside.begin(), outside.end(), [](uint8_t n) { return n == 0; })) return 0;
   uint64_t count = 0;
   const auto* p = reinterpret_cast<const unsigned char*>(bytes);
   for (int64_t r = 0; r < rows; ++r) {

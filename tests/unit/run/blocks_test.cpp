@@ -179,6 +179,15 @@ TEST_CASE("the plan's memory does not grow with a tensor that goes in blocks") {
   CHECK(peak(2000) < (24U << 20U) + 2 * (4U << 20U));
 }
 
+TEST_CASE("what validation reads back whole is part of the plan's memory") {
+  const std::vector<TinyTensor> large{random_f32("a.weight", {20'000, 1000}, 1)};
+  Job parts(kSchemes[0], 2, 0, "safetensors", large);
+  Job whole(kSchemes[0], 2, 0, "state_dict", large);
+  CHECK(whole.plan().tensors[0].block_rows != 0);
+  CHECK(whole.plan().peak_memory_bytes >= (24U << 20U) + 2 * 20'000'000);
+  CHECK(parts.plan().peak_memory_bytes < whole.plan().peak_memory_bytes);
+}
+
 TEST_CASE("a limit makes the blocks smaller, and one that cannot be kept refuses the plan") {
   const Plan free = Job(kSchemes[0], 2).plan();
   const std::uint64_t limit = free.peak_memory_bytes - (1U << 20U);
