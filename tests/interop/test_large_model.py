@@ -48,18 +48,34 @@ class LargeModel(unittest.TestCase):
     def names(self):
         return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*"))
 
-    def test_memory_is_that_of_a_layer_and_what_the_plan_said(self):
-        write_sparse(self.root / "model.safetensors")
-        plan = json.loads(program.detent("plan", self.config, "--json")[0])
-        report = json.loads(program.detent("run", self.config, "--json")[0])
-        peak = report["peak_memory_bytes"]
-        print(f"{LAYERS * LAYER_BYTES / MEGABYTE:.0f} MB of weights, {peak / MEGABYTE:.0f} MB of memory, "
-              f"{plan['peak_memory_bytes'] / MEGABYTE:.0f} MB planned")
-        self.assertLess(peak, LAYERS * LAYER_BYTES / 4)
-        self.assertLessEqual(peak, plan["peak_memory_bytes"])
+    def peaks(self, layers, *options):
+        """What a run of so many layers takes, and what its plan said, in bytes."""
+        write_sparse(self.root / "model.safetensors", layers=layers)
+        plan = json.loads(program.detent("plan", self.config, "--json", *options)[0])
+        report = json.loads(program.detent("run", self.config, "--json", "--overwrite", *options)[0])
+        peak, planned = report["peak_memory_bytes"], plan["peak_memory_bytes"]
+        print(f"{layers * LAYER_BYTES / MEGABYTE:.0f} MB of weights, {peak / MEGABYTE:.0f} MB of memory, "
+              f"{planned / MEGABYTE:.0f} MB planned")
+        return peak, planned
+
+    def test_memory_is_what_the_plan_said_and_does_not_grow_with_the_model(self):
+        small, planned = self.peaks(LAYERS // 4)
+        large, planned_large = self.peaks(8 * LAYERS)
+        self.assertEqual(planned, planned_large)
+        self.assertLessEqual(large, planned)
+        self.assertLess(large, small + 4 * MEGABYTE)
+
+    def test_a_limit_is_kept_to_or_refused_before_the_work(self):
+        limit = 27 * MEGABYTE
+        peak, planned = self.peaks(LAYERS, "--memory-limit", "27MiB")
+        self.assertLessEqual(planned, limit)
+        self.assertLessEqual(peak, limit)
+        before = self.names()
+        program.detent("run", self.config, "--memory-limit", "2MB", "--overwrite", expect=2)
+        self.assertEqual(self.names(), before)
 
     def test_a_run_that_is_stopped_leaves_nothing(self):
-        write_sparse(self.root / "model.safetensors")
+        write_sparse(self.root / "model.safetensors", layers=16 * LAYERS)
         before = self.names()
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             # in a session of its own, and with signals as a terminal's programs have them
@@ -84,7 +100,9 @@ class LargeModel(unittest.TestCase):
             self.skipTest("this build reserves more address space than it uses")
         write_sparse(self.root / "model.safetensors", layers=1, rows=65536)
         before = self.names()
-        result = limited("run", self.config, "--set", "/runtime/threads=1")
+        # One scale for all of it: it cannot go in blocks.
+        result = limited("run", self.config, "--set", "/runtime/threads=1", "--set",
+                         '/rules/0/weight/quantizer={"id": "int8", "params": {"granularity": "per_tensor"}}')
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertIn("out of memory", result.stderr)
         self.assertIn("hint:", result.stderr)
