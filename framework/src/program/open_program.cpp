@@ -152,15 +152,19 @@ class TorchProgram final : public Program {
       return true;
     };
     request(facts, inputs, take, ErrorCode::quantization, "running the model");
+    process_.recycle(nullptr);
     return outputs;
   }
 
   // shown: the activation that came last; the next one may be the same.
-  static void hand_on(Message& message, const Watch* watch, std::unique_ptr<HostTensor>& shown) {
+  void hand_on(Message& message, const Watch* watch, std::unique_ptr<HostTensor>& shown) {
     const bool again = message.facts.contains("again");
     if (watch == nullptr || message.tensors.size() != (again ? 0 : 1))
       throw Channel::Broken("an activation that nobody asked for");
-    if (!again) shown = std::move(message.tensors[0]);
+    if (!again) {
+      process_.recycle(std::move(shown));
+      shown = std::move(message.tensors[0]);
+    }
     if (shown == nullptr) throw Channel::Broken("an activation is none that was seen");
     const std::string weight = again ? wire::text_of(message.facts, "again") : shown->name();
     const Side side = wire::text_of(message.facts, "seen") == "output" ? Side::output : Side::input;

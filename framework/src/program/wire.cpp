@@ -224,8 +224,7 @@ void Channel::read_tensors(const json::Array& list, std::uint64_t data_bytes, bo
     const std::uint64_t nbytes =
         detent_nbytes(type, static_cast<std::int32_t>(shape.size()), shape.data());
     if (nbytes > left || padded(nbytes) > left) throw Broken("a tensor is larger than its data");
-    auto tensor = std::make_unique<HostTensor>(text_of(*entry, "name"), type, std::move(shape),
-                                               HostTensor::Filled::later);
+    auto tensor = tensor_for(text_of(*entry, "name"), type, shape);
     if (shared) {
       read_shared(tensor->bytes());
     } else {
@@ -236,6 +235,14 @@ void Channel::read_tensors(const json::Array& list, std::uint64_t data_bytes, bo
     message.tensors.push_back(std::move(tensor));
   }
   if (left != 0) throw Broken("a message has data that it does not describe");
+}
+
+std::unique_ptr<HostTensor> Channel::tensor_for(const std::string& name, detent_dtype dtype,
+                                                const std::vector<std::int64_t>& shape) {
+  std::unique_ptr<HostTensor> tensor = std::move(spare_);
+  if (tensor != nullptr && tensor->reuse(name, dtype, shape)) return tensor;
+  tensor.reset();  // before there are two
+  return std::make_unique<HostTensor>(name, dtype, shape, HostTensor::Filled::later);
 }
 
 void Channel::read_shared(std::span<std::byte> to) {

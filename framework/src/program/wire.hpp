@@ -63,6 +63,8 @@ class Channel {
   void send(const json::Object& facts, std::span<const Part> parts = {});
   void send_raw(const json::Object& facts, std::span<const std::byte> bytes);
   Message receive();
+  // The memory of a tensor that came and is done with, for the next one; nullptr: none.
+  void recycle(std::unique_ptr<HostTensor> tensor) { spare_ = std::move(tensor); }
   // Are these the bytes of the tensor that was sent last, as far as is known? It is known of what
   // went through the ring.
   bool has_sent(const detent_tensor& compact) const;
@@ -76,11 +78,14 @@ class Channel {
   void read_header(void* header);
   void read_tensors(const json::Array& list, std::uint64_t data_bytes, bool shared,
                     Message& message);
+  std::unique_ptr<HostTensor> tensor_for(const std::string& name, detent_dtype dtype,
+                                         const std::vector<std::int64_t>& shape);
   void read_shared(std::span<std::byte> to);
 
   std::optional<Ring> out_;
   bool sent_shared_ = false;  // the tensor that was sent last
   std::optional<Ring> in_;
+  std::unique_ptr<HostTensor> spare_;
   int fd_;
   std::uint64_t limit_;
   std::function<void(bool)> wait_;

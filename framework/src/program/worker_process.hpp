@@ -47,6 +47,10 @@ class WorkerProcess {
   void exchange(const std::function<void(wire::Channel&)>& send,
                 const std::function<bool(wire::Message&)>& take, ErrorCode code,
                 const std::string& doing);
+  // See wire::Channel::recycle.
+  void recycle(std::unique_ptr<HostTensor> tensor) noexcept {
+    if (channel_ != nullptr) channel_->recycle(std::move(tensor));
+  }
 
  private:
   void start(const std::filesystem::path& model, const ProgramOptions& options);
