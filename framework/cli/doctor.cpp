@@ -52,6 +52,7 @@ int doctor(const Globals& globals) {
                                   {"exists", std::filesystem::is_directory(f.path)}});
   const auto features = cpu_features();
   const WorkerFacts torch = torch_here();
+  const PluginCacheFile cache = plugin_cache_file();
   const json::Object facts{
       {"detent", kVersion},
       {"sdk_abi", fmt::format("{}.{}", DETENT_ABI_MAJOR, DETENT_ABI_MINOR)},
@@ -64,6 +65,9 @@ int doctor(const Globals& globals) {
       {"isolation", json::Array{"none"}},
       {"plugins", registry.plugins().size()},
       {"plugin_problems", registry.problems().size()},
+      {"plugin_cache", cache.path.empty() ? json::Value() : cache.path.string()},
+      {"plugin_files_from_cache", registry.work().from_cache.load()},
+      {"plugin_files_loaded", registry.work().loaded.load()},
       {"plugin_search", std::move(search)}};
   if (globals.json) {
     print_json(facts);
@@ -71,10 +75,10 @@ int doctor(const Globals& globals) {
   }
   for (const json::Member& m : facts) {
     if (m.key == "plugin_search") continue;
-    print_text(fmt::format("{:<16} {}\n", m.key, json::dump(m.value)));
+    print_text(fmt::format("{:<23} {}\n", m.key, json::dump(m.value)));
   }
   for (const SearchFolder& f : folders)
-    print_text(fmt::format("plugin folder    {} ({}{})\n", f.path.string(), f.origin,
+    print_text(fmt::format("plugin folder           {} ({}{})\n", f.path.string(), f.origin,
                            std::filesystem::is_directory(f.path) ? "" : ", does not exist"));
   return 0;
 }

@@ -93,13 +93,13 @@ class ProgressOutput {
 }  // namespace
 
 Registry installed_plugins(const Globals& globals) {
-  return Registry::scan(plugin_search_path({}, globals.plugin_path));
+  return Registry::scan(plugin_search_path({}, globals.plugin_path), {}, plugin_cache_file());
 }
 
 Pipeline load_pipeline(const Globals& globals, const PipelineOptions& options) {
   Config config = load_config(options.config, overrides(options));
-  Registry registry =
-      Registry::scan(plugin_search_path(config.plugin_search, globals.plugin_path), config.pins);
+  Registry registry = Registry::scan(plugin_search_path(config.plugin_search, globals.plugin_path),
+                                     config.pins, plugin_cache_file());
   explain_search(registry, globals);
   check_plugins(config, registry);
   return {std::move(registry), std::move(config)};

@@ -5,6 +5,7 @@
 # embed.sh module SOURCE PREFIX WORK TORCH_DIR   the same with LibTorch
 # The compiler and generator are those of $CXX and $CMAKE_GENERATOR; $CMAKE is the program.
 set -eu
+export DETENT_NO_CACHE=1 # the cache of whoever runs this is left alone
 cmake=${CMAKE:-cmake}
 
 fail() {

@@ -4,3 +4,8 @@
 #define CATCH_CONFIG_MAIN
 #endif
 #include "support/catch.hpp"
+
+#include <cstdlib>
+
+// Tests leave the cache of whoever runs them alone.
+[[maybe_unused]] static const int kNoCache = ::setenv("DETENT_NO_CACHE", "1", 0);

@@ -64,8 +64,8 @@ void add_kept(const Artifact& artifact, const TensorInfo& info, Impl& impl) {
 QuantizedModel open_artifact(const std::filesystem::path& path, const OpenOptions& options) {
   return at_boundary([&] {
     const Artifact artifact = Artifact::open(path);
-    const auto impl =
-        std::make_shared<Impl>(Registry::scan(plugin_search_path({}, options.plugin_folders)));
+    const auto impl = std::make_shared<Impl>(
+        Registry::scan(plugin_search_path({}, options.plugin_folders), {}, plugin_cache_file()));
     impl->threads = options.threads;
     const json::Value metrics = artifact.is_quantized() && !artifact.is_foreign()
                                     ? artifact.group(kMetricsKey)

@@ -30,8 +30,9 @@ RunResult result_of(const RunFacts& facts) {
 RunResult run(const RunRequest& request) {
   return at_boundary([&] {
     Config config = load(request);
-    const Registry registry = Registry::scan(
-        plugin_search_path(config.plugin_search, request.plugin_folders), config.pins);
+    const Registry registry =
+        Registry::scan(plugin_search_path(config.plugin_search, request.plugin_folders),
+                       config.pins, plugin_cache_file());
     check_plugins(config, registry);
     const auto open = [&](const Model& model) {
       return open_program(model, {.threads = config.model_threads,

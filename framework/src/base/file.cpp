@@ -2,6 +2,7 @@
 #include "base/file.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <limits>
@@ -95,6 +96,25 @@ int open_beneath_root(const fs::path& root, const fs::path& relative) {
   return fd;
 }
 
+struct stat status_of(int fd, const fs::path& path) {
+  struct stat status = {};
+  if (::fstat(fd, &status) != 0) fail_system(path, "cannot ask for the size", errno);
+  return status;
+}
+
+// Some file systems hold years that 64 bits of nanoseconds do not: those wrap around.
+std::int64_t nanoseconds(const timespec& time) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U +
+                                   static_cast<std::uint64_t>(time.tv_nsec));
+}
+
+File::Identity to_identity(const struct stat& status) {
+  return {status.st_dev,
+          status.st_ino,
+          {static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim)},
+          nanoseconds(status.st_ctim)};
+}
+
 off_t to_offset(std::uint64_t offset, std::size_t length, const fs::path& path) {
   constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
   if (offset > kMax || length > kMax - offset) fail(path, "offset beyond what a file can have");
@@ -126,6 +146,13 @@ File File::create(const fs::path& path) {
   });
   if (fd < 0) fail_system(path, "cannot create", errno);
   return File(fd, path);
+}
+
+File File::create_unique(const fs::path& folder) {
+  std::string name = (folder / ".detent-XXXXXX").string();
+  const int fd = ::mkostemp(name.data(), O_CLOEXEC);
+  if (fd < 0) fail_system(folder, "cannot create a file in it", errno);
+  return File(fd, name);
 }
 
 File::File(File&& other) noexcept
@@ -182,11 +209,19 @@ void File::close() {
     fail_system(path_, "cannot close", errno);
 }
 
-File::Stamp File::stamp() const {
+File::Stamp File::stamp() const { return identity().stamp; }
+
+File::Identity File::identity() const { return to_identity(status_of(fd_, path_)); }
+
+std::optional<File::Identity> File::identity_of(const fs::path& path) {
   struct stat status = {};
-  if (::fstat(fd_, &status) != 0) fail_system(path_, "cannot ask for the size", errno);
-  return {static_cast<std::uint64_t>(status.st_size),
-          std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  return to_identity(status);
+}
+
+bool File::is_private() const {
+  const struct stat status = status_of(fd_, path_);
+  return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 std::string read_text_file(const fs::path& path, std::uint64_t max_bytes) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@ class File {
                            const std::filesystem::path& relative);
   // New or emptied, mode 0666 & ~umask.
   static File create(const std::filesystem::path& path);
+  // New, of a name that nobody has, in that folder; mode 0600.
+  static File create_unique(const std::filesystem::path& folder);
 
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
@@ -37,6 +40,20 @@ class File {
     bool operator==(const Stamp&) const = default;
   };
   Stamp stamp() const;
+  // Which file it is and in which state: unlike a stamp it tells two files apart, and the time of
+  // the last change cannot be set back by whoever wrote to the file.
+  struct Identity {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    Stamp stamp;
+    std::int64_t changed_ns = 0;
+    bool operator==(const Identity&) const = default;
+  };
+  Identity identity() const;
+  // Of the file that a path leads to, without opening it; none when that is no regular file.
+  static std::optional<Identity> identity_of(const std::filesystem::path& path);
+  // Does it belong to this user, and may nobody else write to it?
+  bool is_private() const;
   // All of out, or an error that says the file is shorter than it was.
   void read_at(std::uint64_t offset, std::span<std::byte> out) const;  // thread-safe
   std::string read_text(std::uint64_t max_bytes) const;  // all of it; refused when larger

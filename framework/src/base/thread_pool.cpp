@@ -68,7 +68,21 @@ struct ThreadPool::State {
   std::uint64_t generation = 0;
   std::size_t running = 0;  // workers that have not left the current job
   bool stopping = false;
-  std::vector<std::thread> workers;
+  std::vector<std::thread> workers;  // changes under one_job only
+  std::atomic<unsigned> threads{1};  // the caller and its workers, those not started yet too
+
+  // Threads cost more than what most commands do: they are made for the first job.
+  void start() {
+    const std::size_t wanted = threads - 1;
+    if (workers.size() == wanted) return;
+    workers.reserve(wanted);
+    try {
+      while (workers.size() < wanted) workers.emplace_back([this] { worker(); });
+    } catch (const std::system_error&) {
+      // The system's limit on threads: the ones that there are do the work.
+      threads = static_cast<unsigned>(workers.size()) + 1;
+    }
+  }
 
   void worker() {
     std::uint64_t seen = 0;
@@ -97,27 +111,20 @@ struct ThreadPool::State {
 };
 
 ThreadPool::ThreadPool(unsigned threads) : state_(std::make_unique<State>()) {
-  const unsigned wanted = std::min(threads == 0 ? usable_cpus() : threads, kMaxThreads);
-  state_->workers.reserve(wanted - 1);
-  try {
-    for (unsigned i = 1; i < wanted; ++i) {
-      state_->workers.emplace_back([state = state_.get()] { state->worker(); });
-    }
-  } catch (const std::system_error&) {
-    // The system's limit on threads: the ones that there are do the work.
-  }
+  state_->threads = std::min(threads == 0 ? usable_cpus() : threads, kMaxThreads);
 }
 
 ThreadPool::~ThreadPool() { state_->stop(); }
 
-unsigned ThreadPool::threads() const { return static_cast<unsigned>(state_->workers.size()) + 1; }
+unsigned ThreadPool::threads() const { return state_->threads; }
 
 void ThreadPool::parallel_for(std::uint64_t n, const std::function<void(std::uint64_t)>& fn) {
-  if (inside_parallel_for || state_->workers.empty() || n <= 1) {
+  if (inside_parallel_for || threads() == 1 || n <= 1) {
     for (std::uint64_t i = 0; i < n; ++i) fn(i);
     return;
   }
   const std::lock_guard turn(state_->one_job);
+  state_->start();
   Job job;
   job.n = n;
   job.step = std::max<std::uint64_t>(1, n / (std::uint64_t{threads()} * 16));

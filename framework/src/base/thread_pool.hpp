@@ -9,7 +9,8 @@ namespace detent {
 
 class ThreadPool {
  public:
-  // 0: as many as the process may use (its CPU affinity). The calling thread is one of them.
+  // 0: as many as the process may use (its CPU affinity). The calling thread is one of them; the
+  // others are started by the first parallel_for that has work for them.
   explicit ThreadPool(unsigned threads = 0);
   ~ThreadPool();
   unsigned threads() const;

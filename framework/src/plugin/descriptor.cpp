@@ -13,11 +13,9 @@
 namespace detent {
 namespace {
 
-constexpr std::uint64_t kMaxPlugins = 1024;
 constexpr std::size_t kMaxTextBytes = 4096;
 constexpr std::size_t kMaxIdBytes = 128;
 constexpr std::size_t kMaxSchemaBytes = 1 << 20;
-constexpr std::size_t kMaxListEntries = 256;
 
 [[noreturn]] void refuse(std::string reason) { throw Error(ErrorCode::plugin, std::move(reason)); }
 
@@ -84,77 +82,94 @@ void check_promises(const Plugin& plugin, const detent_plugin& c) {
   }
 }
 
-Plugin read_plugin(const detent_plugin* c, std::uint64_t index) {
+const detent_plugin& at(const detent_library& library, std::uint64_t index) {
+  const detent_plugin* c = library.plugin_at(index);
   if (c == nullptr) refuse(fmt::format("plugin_at({}) is NULL", index));
   const std::uint64_t needed = DETENT_SIZE_UPTO(detent_plugin, vtbl);
   if (c->struct_size < needed) {
     refuse(fmt::format("the detent_plugin {} has {} bytes, ABI {}.{} needs {}", index,
                        c->struct_size, DETENT_ABI_MAJOR, DETENT_ABI_MINOR, needed));
   }
-  Plugin plugin{};
-  plugin.id = read_id(*c, index);
-  const auto text = [&](const char* value, const char* field) {
-    return checked_text(value, fmt::format("the {} of \"{}\"", field, plugin.id), kMaxTextBytes);
-  };
-  plugin.kind = read_kind(*c);
-  plugin.version = text(c->version, "version");
-  if (!is_semver(plugin.version)) {
-    refuse(fmt::format("the version \"{}\" of \"{}\" is not of the form 1.2.3",
-                       printable(plugin.version), plugin.id));
-  }
-  plugin.name = text(c->name, "name");
-  plugin.description = text(c->description, "description");
-  plugin.vendor = text(c->vendor, "vendor");
-  plugin.license = text(c->license, "license");
-  plugin.params_schema = read_schema(c->params_schema, plugin.id);
-  plugin.aliases = read_list(c->aliases, fmt::format("the aliases of \"{}\"", plugin.id));
-  plugin.provides = read_list(c->provides, fmt::format("the provides of \"{}\"", plugin.id));
-  plugin.requirements = read_list(c->requires_, fmt::format("the requires_ of \"{}\"", plugin.id));
-  plugin.flags = c->flags;
-  plugin.state_version = c->state_version;
-  check_vtbl(*c);
-  check_promises(plugin, *c);
-  plugin.vtbl = c->vtbl;
-  return plugin;
+  return *c;
 }
 
-std::vector<Plugin> read_all(const detent_library& library) {
+class LoadedSource : public PluginSource {
+ public:
+  explicit LoadedSource(std::shared_ptr<const Library> library) : library_(std::move(library)) {}
+  void add(const void* vtbl) { vtbls_.push_back(vtbl); }
+  PluginCode code(std::size_t index) const override { return {library_, vtbls_.at(index)}; }
+
+ private:
+  std::shared_ptr<const Library> library_;
+  std::vector<const void*> vtbls_;
+};
+
+std::vector<Plugin> read_all(const detent_library& library, LoadedSource& source) {
   const std::uint64_t count = library.plugin_count();
   if (count == 0) refuse("has no plugins");
-  if (count > kMaxPlugins) {
-    refuse(fmt::format("says that it has {} plugins; {} are allowed", count, kMaxPlugins));
+  if (count > kMaxPluginsOfFile) {
+    refuse(fmt::format("says that it has {} plugins; {} are allowed", count, kMaxPluginsOfFile));
   }
   std::vector<Plugin> plugins;
   for (std::uint64_t i = 0; i < count; ++i) {
-    Plugin plugin = read_plugin(library.plugin_at(i), i);
-    const auto same = [&](const Plugin& p) {
-      return p.kind == plugin.kind && normalise_name(p.id) == normalise_name(plugin.id);
-    };
-    if (std::any_of(plugins.begin(), plugins.end(), same)) {
-      refuse(fmt::format("describes {} \"{}\" twice", to_string(plugin.kind), plugin.id));
-    }
-    plugins.push_back(std::move(plugin));
+    const detent_plugin& c = at(library, i);
+    Plugin plugin = describe(c, i);
+    check_vtbl(c);
+    check_promises(plugin, c);
+    source.add(c.vtbl);
+    add_described(plugins, std::move(plugin));
   }
   return plugins;
 }
 
 }  // namespace
 
-const char* to_string(PluginKind kind) {
-  switch (kind) {
-    case PluginKind::observer: return "observer";
-    case PluginKind::quantizer: return "quantizer";
-    case PluginKind::serializer: return "serializer";
-    case PluginKind::validator: return "validator";
+Plugin describe(const detent_plugin& c, std::uint64_t index) {
+  Plugin plugin{};
+  plugin.id = read_id(c, index);
+  const auto text = [&](const char* value, const char* field) {
+    return checked_text(value, fmt::format("the {} of \"{}\"", field, plugin.id), kMaxTextBytes);
+  };
+  plugin.kind = read_kind(c);
+  plugin.version = text(c.version, "version");
+  if (!is_semver(plugin.version)) {
+    refuse(fmt::format("the version \"{}\" of \"{}\" is not of the form 1.2.3",
+                       printable(plugin.version), plugin.id));
   }
-  return "plugin";
+  plugin.name = text(c.name, "name");
+  plugin.description = text(c.description, "description");
+  plugin.vendor = text(c.vendor, "vendor");
+  plugin.license = text(c.license, "license");
+  plugin.params_schema = read_schema(c.params_schema, plugin.id);
+  plugin.aliases = read_list(c.aliases, fmt::format("the aliases of \"{}\"", plugin.id));
+  plugin.provides = read_list(c.provides, fmt::format("the provides of \"{}\"", plugin.id));
+  plugin.requirements = read_list(c.requires_, fmt::format("the requires_ of \"{}\"", plugin.id));
+  plugin.flags = c.flags;
+  plugin.state_version = c.state_version;
+  return plugin;
+}
+
+void add_described(std::vector<Plugin>& plugins, Plugin plugin) {
+  const auto same = [&](const Plugin& p) {
+    return p.kind == plugin.kind && normalise_name(p.id) == normalise_name(plugin.id);
+  };
+  if (std::any_of(plugins.begin(), plugins.end(), same)) {
+    refuse(fmt::format("describes {} \"{}\" twice", to_string(plugin.kind), plugin.id));
+  }
+  plugin.index = plugins.size();
+  plugins.push_back(std::move(plugin));
+}
+
+std::string checked_build(const char* text) {
+  return text == nullptr ? "" : checked_text(text, "the build text", kMaxTextBytes);
 }
 
 std::vector<Plugin> read_descriptors(const std::shared_ptr<const Library>& library) {
   const detent_library& c = library->c();
+  const auto source = std::make_shared<LoadedSource>(library);
   std::vector<Plugin> plugins;
   try {
-    plugins = read_all(c);
+    plugins = read_all(c, *source);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& e) {
@@ -162,14 +177,13 @@ std::vector<Plugin> read_descriptors(const std::shared_ptr<const Library>& libra
   } catch (...) {
     refuse("threw while its plugins were listed");
   }
-  const std::string build =
-      c.build == nullptr ? "" : checked_text(c.build, "the build text", kMaxTextBytes);
+  const std::string build = checked_build(c.build);
   for (Plugin& plugin : plugins) {
     plugin.path = library->path();
     plugin.build = build;
     plugin.abi_major = c.abi_major;
     plugin.abi_minor = c.abi_minor;
-    plugin.library = library;
+    plugin.source = source;
   }
   return plugins;
 }

@@ -17,6 +17,18 @@ namespace detent {
 // Errors  Error{plugin} with one reason that names the plugin but not the path
 std::vector<Plugin> read_descriptors(const std::shared_ptr<const Library>& library);
 
+inline constexpr std::uint64_t kMaxPluginsOfFile = 1024;
+inline constexpr std::size_t kMaxListEntries = 256;  // of aliases and the like
+
+// The texts, lists and numbers of one descriptor, checked; its function table is not looked at.
+//
+// Errors  Error{plugin} with one reason that names the plugin, or `index` while it has no name
+Plugin describe(const detent_plugin& c, std::uint64_t index);
+// Appends, with its index. Error{plugin} when one of its kind and id is there already.
+void add_described(std::vector<Plugin>& plugins, Plugin plugin);
+// The build text of a library; "" for NULL.
+std::string checked_build(const char* text);
+
 // Error{plugin} unless the table is there, is long enough and has every function that its kind
 // needs.
 void check_vtbl(const detent_plugin& plugin);

@@ -15,8 +15,12 @@ PluginCall::Target target_kind(PluginKind kind, std::uint32_t role) {
 
 InstanceCore::InstanceCore(const Plugin& plugin, PluginKind kind, ThreadPool& pool,
                            const InstanceConfig& config)
-    : library_(plugin.library),
-      vtbl_(plugin.vtbl),
+    : InstanceCore(plugin, plugin.code(), kind, pool, config) {}
+
+InstanceCore::InstanceCore(const Plugin& plugin, PluginCode code, PluginKind kind, ThreadPool& pool,
+                           const InstanceConfig& config)
+    : library_(std::move(code.library)),
+      vtbl_(code.vtbl),
       pool_(&pool),
       site_{to_string(kind), plugin.id, config.target, target_kind(kind, config.role)} {
   if (plugin.kind != kind || library_ == nullptr || vtbl_ == nullptr) {

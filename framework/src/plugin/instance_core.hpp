@@ -13,7 +13,7 @@ namespace detent {
 
 class InstanceCore {
  public:
-  // Starts the library. Error{unexpected} when the plugin is of another kind.
+  // Loads and starts the library. Error{unexpected} when the plugin is of another kind.
   InstanceCore(const Plugin& plugin, PluginKind kind, ThreadPool& pool,
                const InstanceConfig& config);
 
@@ -61,6 +61,8 @@ class InstanceCore {
  private:
   using Create =
       std::function<std::int32_t(const detent_host*, const detent_call*, const detent_config*)>;
+  InstanceCore(const Plugin& plugin, PluginCode code, PluginKind kind, ThreadPool& pool,
+               const InstanceConfig& config);
   void create_with(const InstanceConfig& config, const Create& create) const;
 
   std::shared_ptr<const Library> library_;

@@ -68,7 +68,8 @@ void Observer::observe(const detent_tensor& x) {
 }
 
 bool takes_importance(const Plugin& observer) {
-  const auto* vtbl = static_cast<const detent_observer_vtbl*>(observer.vtbl);
+  const PluginCode code = observer.code();
+  const auto* vtbl = static_cast<const detent_observer_vtbl*>(code.vtbl);
   return DETENT_HAS(vtbl, detent_observer_vtbl, observe_weighted);
 }
 

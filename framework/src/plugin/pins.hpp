@@ -15,6 +15,7 @@ class Pins {
  public:
   explicit Pins(const std::vector<std::pair<std::string, std::string>>& pins);
 
+  bool empty() const { return pins_.empty(); }
   // Why a file with this hash must not be loaded; empty when it may. See Registry::scan for the
   // rule.
   std::string refusal_before_loading(const File& file, std::string_view sha256) const;

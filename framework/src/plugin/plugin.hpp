@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plugin: one descriptor of a loaded library, checked, in the host's own types.
+// Plugin: one descriptor of a library, checked, in the host's own types, and the way to its code.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -32,6 +32,23 @@ inline bool is_statistic(std::string_view id) { return id.substr(0, 5) == "stat:
 
 class Library;  // the handle; never closed while the process lives
 
+struct PluginCode {
+  std::shared_ptr<const Library> library;
+  const void* vtbl = nullptr;  // detent_<kind>_vtbl
+};
+
+// One library's code: loaded when it was scanned, or when it is asked for.
+//
+// Threads  any
+class PluginSource {
+ public:
+  virtual ~PluginSource() = default;
+  // Of the index-th plugin of the library.
+  //
+  // Errors  Error{plugin} with one reason that does not name the path
+  virtual PluginCode code(std::size_t index) const = 0;
+};
+
 struct Plugin {
   PluginKind kind;
   std::string id;
@@ -56,8 +73,19 @@ struct Plugin {
   std::string origin;       // of its folder, see SearchFolder
   std::string shadowed_by;  // path of the library whose plugin of this id is used instead; or empty
 
-  std::shared_ptr<const Library> library;
-  const void* vtbl = nullptr;  // detent_<kind>_vtbl
+  std::shared_ptr<const PluginSource> source;
+  std::size_t index = 0;  // in its library
+
+  // Loads the library, where that was not needed yet.
+  //
+  // Errors  Error{plugin} when the file is not any more what it was when it was listed, or cannot
+  // be
+  //         loaded
+  PluginCode code() const;
 };
+
+// "observer "acme.int3" cannot be used: PATH: REASON"
+std::string unusable_plugin(PluginKind kind, std::string_view name,
+                            const std::filesystem::path& path, const std::string& reason);
 
 }  // namespace detent

@@ -71,9 +71,7 @@ void Registry::throw_not_found(PluginKind kind, std::string_view name) const {
   where.plugin = std::string(name);
   for (const PluginProblem& problem : problems_) {
     if (!may_hold(problem, name)) continue;
-    throw Error(ErrorCode::plugin,
-                fmt::format("{} \"{}\" cannot be used: {}: {}", to_string(kind), printable(name),
-                            printable(problem.path.string()), problem.reason),
+    throw Error(ErrorCode::plugin, unusable_plugin(kind, name, problem.path, problem.reason),
                 "`detent plugins list` shows what was found and what was refused", where);
   }
   std::vector<std::string> ids;

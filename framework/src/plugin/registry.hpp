@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "plugin/host.hpp"
-#include "plugin/plugin.hpp"
+#include "plugin/plugin_cache.hpp"
+#include "plugin/plugin_file.hpp"
 #include "plugin/search_path.hpp"
 
 namespace detent {
@@ -23,18 +23,24 @@ struct PluginProblem {
 
 class Registry {
  public:
-  // Loads every *.detent.so of the folders, in order; the first of two equal (kind, id) in
-  // different folders wins and the other is listed as shadowed; two in one folder are a problem of
-  // both, and neither can be used, nor can one of that id in a later folder. Never throws for a bad
-  // file: it becomes a problem.
+  // Lists the plugins of every *.detent.so of the folders, in order; the first of two equal (kind,
+  // id) in different folders wins and the other is listed as shadowed; two in one folder are a
+  // problem of both, and neither can be used, nor can one of that id in a later folder. Never
+  // throws for a bad file: it becomes a problem.
   //
   // pins: id or alias -> sha256 in hexadecimal, with or without "sha256:". A file with another hash
   // that gives one of its plugins a pinned name is never used. It is refused before any of its code
   // runs when that can be told without running it: when it is called <name>.detent.so, or when the
   // name has a dot and stands in the file as a text of its own. A file that hides the name from
   // both is loaded, which may run its constructors, and refused once its descriptors are read.
+  // With pins every file is hashed.
+  //
+  // cache: a library that was loaded before and has not changed since is listed from it and loaded
+  // when a plugin of it is first used (see Plugin::code); all others are loaded now. Refusals are
+  // not kept: what they come from may lie outside of the file.
   static Registry scan(const std::vector<SearchFolder>& folders,
-                       const std::vector<std::pair<std::string, std::string>>& pins = {});
+                       const std::vector<std::pair<std::string, std::string>>& pins = {},
+                       const PluginCacheFile& cache = {});
 
   const std::vector<Plugin>& plugins() const { return plugins_; }
   const std::vector<PluginProblem>& problems() const { return problems_; }
@@ -52,13 +58,14 @@ class Registry {
   const Plugin& choose_observer(const json::Object& params) const;
 
   // What the plugins log and the memory they keep, while the registry or an instance lives.
-  HostServices& services() const { return *services_; }
+  HostServices& services() const { return *around_.services; }
+  const PluginWork& work() const { return *around_.work; }
 
  private:
   std::vector<const Plugin*> candidates(PluginKind kind, std::string_view name) const;
   [[noreturn]] void throw_not_found(PluginKind kind, std::string_view name) const;
 
-  std::shared_ptr<HostServices> services_ = std::make_shared<HostServices>();
+  PluginSurroundings around_;
   std::vector<Plugin> plugins_;
   std::vector<PluginProblem> problems_;
 };

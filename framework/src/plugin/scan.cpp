@@ -2,15 +2,17 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <iterator>
+#include <optional>
 #include <system_error>
+#include <unordered_map>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
-#include "plugin/descriptor.hpp"
-#include "plugin/elf_check.hpp"
-#include "plugin/fp_mode.hpp"
+#include "plugin/description_bytes.hpp"
+#include "plugin/lazy_source.hpp"
 #include "plugin/pins.hpp"
+#include "plugin/plugin_file.hpp"
 #include "plugin/registry.hpp"
 #include "plugin/sha256.hpp"
 
@@ -28,16 +30,25 @@ std::vector<std::string> names_of(const std::vector<Plugin>& plugins) {
   return names;
 }
 
-bool is_same(const Plugin& a, const Plugin& b) {
-  return a.kind == b.kind && normalise_name(a.id) == normalise_name(b.id);
+// Plugins of one such name are one plugin's several versions, or a mistake.
+std::string name_of(const Plugin& plugin) {
+  return to_string(plugin.kind) + (' ' + normalise_name(plugin.id));
 }
 
 // Folders in order, files by name; everything found ends in one of the two lists.
 class Scanner {
  public:
-  Scanner(const Pins& pins, std::shared_ptr<HostServices> services, std::vector<Plugin>& plugins,
-          std::vector<PluginProblem>& problems)
-      : pins_(pins), services_(std::move(services)), plugins_(plugins), problems_(problems) {}
+  Scanner(const Pins& pins, PluginCacheFile cache, PluginSurroundings around,
+          std::vector<Plugin>& plugins, std::vector<PluginProblem>& problems)
+      : pins_(pins),
+        cache_file_(std::move(cache)),
+        cache_(cache_file_),
+        around_(std::move(around)),
+        plugins_(plugins),
+        problems_(problems) {}
+  ~Scanner() { cache_.save(); }
+  Scanner(const Scanner&) = delete;
+  Scanner& operator=(const Scanner&) = delete;
 
   void scan(const SearchFolder& folder) {
     std::vector<Plugin> found;
@@ -84,82 +95,86 @@ class Scanner {
   }
 
   std::vector<Plugin> load_checked(const fs::path& path) {
-    const File file = File::open_to_read(path);
-    const File::Stamp before = file.stamp();
-    const std::string hash = sha256_of(file);
-    refuse_if(pins_.refusal_before_loading(file, hash));
-    check_elf(file);
-    std::vector<Plugin> plugins = load_guarded(path);
-    if (File::open_to_read(path).stamp() != before) {
-      refuse_if("was changed by somebody while it was being loaded");
+    if (std::optional<std::vector<Plugin>> known = from_cache(path)) return std::move(*known);
+    PluginFile file = load_plugin_file(
+        path, around_, [&](const File& opened, const File::Identity&, std::string_view sha256) {
+          refuse_if(pins_.refusal_before_loading(opened, sha256));
+        });
+    if (file.refusal.empty()) {
+      file.refusal = pins_.refusal_after_loading(file.plugins, file.sha256);
+      cache_.keep(path, {file.identity, file.sha256, description_bytes(file.plugins)});
     }
-    const std::string pinned = pins_.refusal_after_loading(plugins, hash);
-    if (!pinned.empty()) {
-      problems_.push_back({path, pinned, names_of(plugins)});
-      return {};
-    }
-    for (Plugin& plugin : plugins) plugin.sha256 = hash;
-    return plugins;
+    return unless(file.refusal, path, std::move(file.plugins));
   }
 
-  std::vector<Plugin> load_guarded(const fs::path& path) {
-    const FpMode mode;
+  // None when the library has to be loaded to know what is in it.
+  std::optional<std::vector<Plugin>> from_cache(const fs::path& path) {
+    const std::optional<File::Identity> identity = File::identity_of(path);
+    const PluginCache::Entry* entry = identity ? cache_.find(path, *identity) : nullptr;
+    if (entry == nullptr) return std::nullopt;
+    if (!pins_.empty() && !has_hash(path, *entry)) return std::nullopt;
     std::vector<Plugin> plugins;
     try {
-      plugins = read_descriptors(Library::load(path, services_));
-    } catch (...) {
-      mode.restore();
-      throw;
+      plugins = plugins_of(entry->description);
+    } catch (const std::exception&) {
+      return std::nullopt;
     }
-    if (!mode.restore()) {
-      problems_.push_back(
-          {path, "changes the floating-point mode of the process when loaded", names_of(plugins)});
-      return {};
+    ++around_.work->from_cache;
+    const auto source = std::make_shared<LazySource>(path, *entry, around_, cache_file_);
+    for (Plugin& plugin : plugins) {
+      plugin.path = path;
+      plugin.sha256 = entry->sha256;
+      plugin.source = source;
     }
-    return plugins;
+    const std::string refusal = pins_.refusal_after_loading(plugins, entry->sha256);
+    return unless(refusal, path, std::move(plugins));
+  }
+
+  // What is pinned is never taken on trust: the file is read, and the rules before loading apply.
+  bool has_hash(const fs::path& path, const PluginCache::Entry& entry) {
+    const File file = File::open_to_read(path);
+    const std::string hash = sha256_of(file);
+    ++around_.work->hashed;
+    if (file.identity() != entry.identity || hash != entry.sha256) return false;
+    refuse_if(pins_.refusal_before_loading(file, hash));
+    return true;
+  }
+
+  std::vector<Plugin> unless(const std::string& refusal, const fs::path& path,
+                             std::vector<Plugin> plugins) {
+    if (refusal.empty()) return plugins;
+    add_problem(path, refusal, names_of(plugins));
+    return {};
   }
 
   static void refuse_if(const std::string& reason) {
     if (!reason.empty()) throw Error(ErrorCode::plugin, reason);
   }
 
-  // Of one folder, after those before it.
+  // Of one folder, after those before it. A name is claimed by who has it first, by twins too.
   void add(std::vector<Plugin> found) {
-    std::vector<Plugin> kept;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      const Plugin* twin = twin_of(found, i);
-      if (twin == nullptr) {
-        kept.push_back(found[i]);
+    std::unordered_map<std::string, std::vector<const Plugin*>> by_name;
+    for (const Plugin& plugin : found) by_name[name_of(plugin)].push_back(&plugin);
+    for (Plugin& plugin : found) {
+      const std::string name = name_of(plugin);
+      const std::string path = plugin.path.string();
+      const std::vector<const Plugin*>& same = by_name.at(name);
+      if (same.size() > 1) {
+        add_twin(plugin, *same[same[0] == &plugin ? 1 : 0]);
+        claimed_.try_emplace(name, path);
         continue;
       }
-      add_problem(found[i].path,
-                  fmt::format("{} \"{}\" is in {} too: neither is used", to_string(found[i].kind),
-                              found[i].id, twin->path.filename().string()),
-                  {found[i].id});
-      ambiguous_.push_back(found[i]);
-    }
-    for (Plugin& plugin : kept) {
-      plugin.shadowed_by = shadow_of(plugin);
+      const auto [claim, is_first] = claimed_.try_emplace(name, path);
+      if (!is_first) plugin.shadowed_by = claim->second;
       plugins_.push_back(std::move(plugin));
     }
   }
 
-  static const Plugin* twin_of(const std::vector<Plugin>& found, std::size_t i) {
-    for (std::size_t k = 0; k < found.size(); ++k) {
-      if (k != i && is_same(found[i], found[k])) return &found[k];
-    }
-    return nullptr;
-  }
-
-  std::string shadow_of(const Plugin& plugin) const {
-    const auto shadows = [&](const Plugin& p) {
-      return is_same(p, plugin) && p.shadowed_by.empty() &&
-             p.path.parent_path() != plugin.path.parent_path();
-    };
-    const auto first = std::find_if(plugins_.begin(), plugins_.end(), shadows);
-    if (first != plugins_.end()) return first->path.string();
-    const auto pair = std::find_if(ambiguous_.begin(), ambiguous_.end(), shadows);
-    return pair != ambiguous_.end() ? pair->path.string() : "";
+  void add_twin(const Plugin& plugin, const Plugin& twin) {
+    add_problem(plugin.path,
+                fmt::format("{} \"{}\" is in {} too: neither is used", to_string(plugin.kind),
+                            plugin.id, twin.path.filename().string()),
+                {plugin.id});
   }
 
   void add_problem(const fs::path& path, std::string reason, std::vector<std::string> names = {}) {
@@ -167,10 +182,12 @@ class Scanner {
   }
 
   const Pins& pins_;
-  std::shared_ptr<HostServices> services_;
+  PluginCacheFile cache_file_;
+  PluginCache cache_;
+  PluginSurroundings around_;
   std::vector<Plugin>& plugins_;
   std::vector<PluginProblem>& problems_;
-  std::vector<Plugin> ambiguous_;
+  std::unordered_map<std::string, std::string> claimed_;  // name_of -> path
 };
 
 // Each folder once, at its first place; the installation's is built in wherever it was named.
@@ -196,10 +213,11 @@ std::vector<SearchFolder> without_repeats(const std::vector<SearchFolder>& folde
 }  // namespace
 
 Registry Registry::scan(const std::vector<SearchFolder>& folders,
-                        const std::vector<std::pair<std::string, std::string>>& pins) {
+                        const std::vector<std::pair<std::string, std::string>>& pins,
+                        const PluginCacheFile& cache) {
   Registry registry;
   const Pins checked(pins);
-  Scanner scanner(checked, registry.services_, registry.plugins_, registry.problems_);
+  Scanner scanner(checked, cache, registry.around_, registry.plugins_, registry.problems_);
   for (const SearchFolder& folder : without_repeats(folders)) scanner.scan(folder);
   return registry;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/search_path.hpp"
 
-#include <cstdlib>
 #include <string_view>
 #include <system_error>
 
+#include "base/environment.hpp"
 #include "base/installation.hpp"
 
 namespace detent {
@@ -19,12 +19,6 @@ fs::path full_path(const fs::path& path) {
   return (ec ? path : full).lexically_normal();
 }
 
-// nullptr in a process with raised privileges: its environment is another user's.
-std::string_view trusted_environment(const char* name) {
-  const char* value = ::secure_getenv(name);
-  return value != nullptr ? value : "";
-}
-
 void add_environment(std::vector<SearchFolder>& out) {
   std::string_view rest = trusted_environment("DETENT_PLUGIN_PATH");
   while (!rest.empty()) {
@@ -36,13 +30,8 @@ void add_environment(std::vector<SearchFolder>& out) {
 }
 
 void add_user(std::vector<SearchFolder>& out) {
-  fs::path data = trusted_environment("XDG_DATA_HOME");
-  if (!data.is_absolute()) {  // the XDG specification: relative paths are to be ignored
-    const fs::path home = trusted_environment("HOME");
-    if (!home.is_absolute()) return;
-    data = home / ".local/share";
-  }
-  out.push_back({data / "detent/plugins", "user", false});
+  const fs::path data = user_folder("XDG_DATA_HOME", ".local/share");
+  if (!data.empty()) out.push_back({data / "detent/plugins", "user", false});
 }
 
 void add_installation(std::vector<SearchFolder>& out) {

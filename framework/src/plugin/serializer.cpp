@@ -144,7 +144,8 @@ void Serializer::add_tensor(const std::string& name, const detent_tensor& tensor
 }
 
 bool takes_rows(const Plugin& serializer) {
-  const auto* vtbl = static_cast<const detent_serializer_vtbl*>(serializer.vtbl);
+  const PluginCode code = serializer.code();
+  const auto* vtbl = static_cast<const detent_serializer_vtbl*>(code.vtbl);
   return DETENT_HAS(vtbl, detent_serializer_vtbl, add_rows);
 }
 

@@ -44,7 +44,8 @@ TEST_CASE("a good library is read into plugins with all its facts") {
   CHECK(p.shadowed_by.empty());
   CHECK(p.sha256.size() == 64);
   CHECK(p.params_schema.if_object() != nullptr);
-  CHECK(p.vtbl != nullptr);
+  CHECK(p.code().library != nullptr);
+  CHECK(p.code().vtbl != nullptr);
 }
 
 TEST_CASE("a library that does not shake hands is refused with both versions named") {

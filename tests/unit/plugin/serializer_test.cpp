@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "fixtures.hpp"
+#include "support/other_table.hpp"
 #include "support/temp_folder.hpp"
 
 namespace fs = std::filesystem;
@@ -58,9 +59,9 @@ TEST_CASE("a serializer is told of aliases, and one that knows none is not asked
   CHECK(with_alias(fixture()) == "declare w\nalias also = w\n");
 
   Plugin older = fixture();  // compiled when the table was shorter
-  detent_serializer_vtbl table = *static_cast<const detent_serializer_vtbl*>(older.vtbl);
+  detent_serializer_vtbl table = *static_cast<const detent_serializer_vtbl*>(older.code().vtbl);
   table.struct_size = DETENT_SIZE_UPTO(detent_serializer_vtbl, get_extension);
-  older.vtbl = &table;
+  older.source = with_table(older, &table);
   CHECK(with_alias(older) == "declare w\n");
   table.struct_size = sizeof table;
   table.declare_alias = nullptr;

@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 #include "support/fake_program.hpp"
 #include "support/json_at.hpp"
+#include "support/other_table.hpp"
 #include "support/refusal.hpp"
 #include "support/statistics_job.hpp"
 
@@ -112,9 +113,9 @@ TEST_CASE("a provider that cannot merge is refused for parts, naming it") {
   RunJob run;
   PluginUse& use = run.job.config.statistic_providers.at("stat:second_moment/1");
   Plugin alone = *use.plugin;
-  detent_observer_vtbl table = *static_cast<const detent_observer_vtbl*>(alone.vtbl);
+  detent_observer_vtbl table = *static_cast<const detent_observer_vtbl*>(alone.code().vtbl);
   table.merge = nullptr;
-  alone.vtbl = &table;
+  alone.source = with_table(alone, &table);
   use.plugin = &alone;
   try {
     run.observe("parts", {1, 2});

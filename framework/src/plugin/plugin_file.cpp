@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/plugin_file.hpp"
+
+#include <mutex>
+#include <set>
+
+#include "base/error.hpp"
+#include "plugin/descriptor.hpp"
+#include "plugin/elf_check.hpp"
+#include "plugin/fp_mode.hpp"
+#include "plugin/sha256.hpp"
+
+namespace detent {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The loader runs constructors once in a process: of a library that is loaded already, only this
+// tells what it did then.
+bool changed_mode(const detent_library& library, bool now) {
+  static std::mutex mutex;
+  static auto& known = *new std::set<const detent_library*>;
+  const std::lock_guard lock(mutex);
+  if (now) known.insert(&library);
+  return known.contains(&library);
+}
+
+void load_guarded(const fs::path& path, const PluginSurroundings& around, PluginFile& out) {
+  const FpMode mode;
+  ++around.work->loaded;
+  std::shared_ptr<const Library> library;
+  try {
+    library = Library::load(path, around.services);
+    out.plugins = read_descriptors(library);
+  } catch (...) {
+    mode.restore();
+    throw;
+  }
+  if (changed_mode(library->c(), !mode.restore())) {
+    out.refusal = "changes the floating-point mode of the process when loaded";
+  }
+}
+
+}  // namespace
+
+PluginFile load_plugin_file(const fs::path& path, const PluginSurroundings& around,
+                            const PluginFileCheck& check) {
+  const File file = File::open_to_read(path);
+  PluginFile out;
+  out.identity = file.identity();
+  out.sha256 = sha256_of(file);
+  ++around.work->hashed;
+  check(file, out.identity, out.sha256);
+  check_elf(file);
+  load_guarded(path, around, out);
+  if (File::open_to_read(path).identity() != out.identity) {
+    throw Error(ErrorCode::plugin, "was changed by somebody while it was being loaded");
+  }
+  for (Plugin& plugin : out.plugins) plugin.sha256 = out.sha256;
+  return out;
+}
+
+}  // namespace detent
