@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/plugin_file.hpp"
 
+#include <map>
 #include <mutex>
 #include <set>
 
@@ -23,6 +24,19 @@ bool changed_mode(const detent_library& library, bool now) {
   const std::lock_guard lock(mutex);
   if (now) known.insert(&library);
   return known.contains(&library);
+}
+
+// The loader knows a library by its path: of one that was loaded and then replaced it would give the
+// old code again, which is not what was hashed.
+void refuse_replaced(const fs::path& path, const File::Identity& identity) {
+  static std::mutex mutex;
+  static auto& loaded = *new std::map<fs::path, File::Identity>;
+  const std::lock_guard lock(mutex);
+  File::Identity content = identity;
+  content.changed_ns = 0;  // whose rights were changed is the same file
+  const auto [first, is_new] = loaded.emplace(path, content);
+  if (!is_new && first->second != content)
+    throw Error(ErrorCode::plugin, "was replaced after this process had loaded it: start again");
 }
 
 void load_guarded(const fs::path& path, const PluginSurroundings& around, PluginFile& out) {
@@ -52,6 +66,7 @@ PluginFile load_plugin_file(const fs::path& path, const PluginSurroundings& arou
   ++around.work->hashed;
   check(file, out.identity, out.sha256);
   check_elf(file);
+  refuse_replaced(path, out.identity);
   load_guarded(path, around, out);
   if (File::open_to_read(path).identity() != out.identity) {
     throw Error(ErrorCode::plugin, "was changed by somebody while it was being loaded");
