@@ -182,9 +182,46 @@ void int4_rows_separately(benchmark::State& state) {
       finite_ranges(x.data() + row, found.size(), group, found.data());
       for (std::size_t g = 0; g < found.size(); ++g)
         params[g] = choose_affine(found[g].range.lo, found[g].range.hi, kInt4, mapping);
-      quantize_int4_row(std::span(x).subspan(row, kRow), {group, params.data()}, kInt4,
+      quantize_int4_row(std::span<const float>(x).subspan(row, kRow), {group, params.data()}, kInt4,
                         packed.data() + row / 2);
     }
+    benchmark::DoNotOptimize(packed.data());
+  }
+  count_bytes(state);
+}
+
+template <class T>
+void int8_rows(benchmark::State& state) {
+  const std::size_t n = elements(state);
+  const std::vector<T>& x = normal<T>(n);
+  const auto length = static_cast<std::size_t>(state.range(1));
+  std::vector<std::int8_t> q(n);
+  for (auto _ : state) {
+    for (std::size_t at = 0; at + length <= n; at += length) {
+      FiniteRange found;
+      finite_ranges(x.data() + at, 1, length, &found);
+      quantize_affine(x.data() + at, length,
+                      choose_affine(found.range.lo, found.range.hi, kInt8, Mapping::symmetric),
+                      kInt8, q.data() + at);
+    }
+    benchmark::DoNotOptimize(q.data());
+  }
+  count_bytes(state);
+}
+
+template <class T>
+void int4_rows(benchmark::State& state) {
+  constexpr std::size_t kRow = 4096;
+  const std::size_t n = elements(state);
+  const std::vector<T>& x = normal<T>(n);
+  const auto group = static_cast<std::size_t>(state.range(1));
+  const Int4Rounding how{group, kInt4, static_cast<Mapping>(state.range(2))};
+  std::vector<AffineParams> params(kRow / group);
+  std::vector<std::uint8_t> packed(n / 2);
+  for (auto _ : state) {
+    for (std::size_t row = 0; row < n; row += kRow)
+      round_int4_row(std::span<const T>(x).subspan(row, kRow), how, params.data(),
+                     packed.data() + row / 2);
     benchmark::DoNotOptimize(packed.data());
   }
   count_bytes(state);
@@ -285,9 +322,17 @@ void add_all() {
   benchmark::RegisterBenchmark("search/kl", search<search_kl>)->Arg(0)->Arg(1);
   benchmark::RegisterBenchmark("search/mse", search<search_mse>)->Arg(0)->Arg(1);
   add("int8/separately", int8_rows_separately, {{4096}, {384}});
+  add("int8/f32", int8_rows<float>, {{4096}, {384}});
+  add("int8/f16", int8_rows<Half>, {{4096}});
+  add("int8/bf16", int8_rows<BFloat16>, {{4096}});
+  add("int8/f64", int8_rows<double>, {{4096}});
   add("int8/dequantize", dequantize_int8);
   add("int4/plain", plain_int4, {{128}, {32}});
   add("int4/separately", int4_rows_separately, {{128, 1}, {32, 1}, {128, 0}, {32, 0}});
+  add("int4/f32", int4_rows<float>, {{128, 1}, {32, 1}, {128, 0}, {32, 0}});
+  add("int4/f16", int4_rows<Half>, {{128, 1}, {32, 1}});
+  add("int4/bf16", int4_rows<BFloat16>, {{128, 1}});
+  add("int4/f64", int4_rows<double>, {{128, 1}});
   add("int4/dequantize", dequantize_int4, {{128}, {32}});
   add("to_float/f16", floats<Half>);
   add("to_float/bf16", floats<BFloat16>);

@@ -63,17 +63,50 @@ TEMPLATE_TEST_CASE("finite_ranges gives the reference's bits on every SIMD targe
   compare_runs<TestType>();
 }
 
-TEST_CASE("finite_columns gives the reference's bits on every SIMD target",
-          "[kernels][per-target]") {
+TEMPLATE_TEST_CASE("finite_columns gives the reference's bits on every SIMD target",
+                   "[kernels][per-target]", float, double, Half, BFloat16) {
   for (const std::int64_t target : test::all_targets()) {
     const test::Target on(target);
-    for (const std::size_t columns : kLengths)
-      for (const std::size_t rows : {0U, 1U, 2U, 37U}) {
+    for (const std::size_t columns : {0U, 1U, 2U, 3U, 7U, 8U, 9U, 16U, 33U, 130U, 1029U})
+      for (const std::size_t rows : {0U, 1U, 2U, 3U, 4U, 5U, 37U}) {
         INFO(test::target_name(target) << ", " << rows << " rows of " << columns);
-        compare<float>(
+        compare<TestType>(
             rows, columns, columns, [](auto... args) { finite_columns(args...); },
             [](auto... args) { finite_columns_ref(args...); });
       }
+  }
+}
+
+// What is finite goes through in one go: so it must be looked at alone, and beside a NaN in each
+// place.
+TEMPLATE_TEST_CASE("one element that is not finite is found wherever it is", "[per-target]", float,
+                   double, Half, BFloat16) {
+  constexpr std::size_t kLength = 2100;  // more than one block
+  std::vector<TestType> x = test::awkward_values<TestType>(kLength, 77);
+  for (TestType& v : x)
+    if (!std::isfinite(to_double(v))) v = TestType{};
+  const auto nan = test::awkward_values<TestType>(500, 78);
+  const TestType bad = *std::find_if(nan.begin(), nan.end(),
+                                     [](TestType v) { return !std::isfinite(to_double(v)); });
+  for (const std::int64_t target : test::all_targets()) {
+    const test::Target on(target);
+    INFO(test::target_name(target));
+    for (std::size_t at = 0; at <= kLength; at += at < 70 || at > 2030 ? 1 : 97) {
+      CAPTURE(at);
+      std::vector<TestType> y = x;
+      if (at < kLength) y[at] = bad;
+      FiniteRange got;
+      FiniteRange expected;
+      finite_ranges(y.data(), 1, kLength, &got);
+      finite_ranges_ref(y.data(), 1, kLength, &expected);
+      REQUIRE(expected.non_finite == (at < kLength ? 1 : 0));
+      REQUIRE(same_bits(got, expected));
+      std::vector<FiniteRange> columns(21);
+      std::vector<FiniteRange> columns_expected(21);
+      finite_columns(y.data(), 100, 21, columns.data());
+      finite_columns_ref(y.data(), 100, 21, columns_expected.data());
+      REQUIRE(std::equal(columns.begin(), columns.end(), columns_expected.begin(), same_bits));
+    }
   }
 }
 

@@ -77,6 +77,23 @@ TEST_CASE("count_bins takes ordinary values, each in the bin that holds it") {
   }
 }
 
+TEMPLATE_TEST_CASE("many elements are counted, in small tables too", "", float, double, Half,
+                   BFloat16) {
+  std::vector<TestType> x(70001, TestType{});  // most of them in one bin
+  const auto awkward = test::awkward_values<TestType>(x.size(), 3);
+  for (std::size_t i = 0; i < x.size(); i += 7) x[i] = awkward[i];
+  for (const std::int64_t bins : {2048, 2049}) compare(x, choose_grid(range_of(x), bins));
+}
+
+TEST_CASE("one bin holds more than 16 bits count, with and without NaN beside them") {
+  for (const bool with_nan : {false, true}) {
+    std::vector<float> x(300001, 0.5F);
+    if (with_nan)
+      for (std::size_t i = 1; i < x.size(); i += 1000) x[i] = NAN;
+    compare(x, {-3, 0, 2048});
+  }
+}
+
 TEST_CASE("count_bins handles grids that float32 cannot express") {
   const std::vector<float> tiny = {0,      0.0F,    -0.0F,  1e-45F, -1e-45F,
                                    3e-42F, -2e-44F, 1e-40F, 5e-41F};

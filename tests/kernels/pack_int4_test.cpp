@@ -79,7 +79,7 @@ TEST_CASE("quantize_int4_row is quantize_affine for each group and pack_int4 for
       auto want = packed(codes);
       want.push_back(0xA5);
       std::vector<std::uint8_t> bytes(want.size(), 0xA5);
-      quantize_int4_row(x, {group, params.data()}, kInt4, bytes.data());
+      quantize_int4_row(std::span<const float>(x), {group, params.data()}, kInt4, bytes.data());
       REQUIRE(bytes == want);
 
       std::vector<float> back(n);

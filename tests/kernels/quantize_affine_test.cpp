@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cfloat>
 #include <cmath>
+#include <cstring>
 
+#include "kernels/awkward.hpp"
 #include "kernels/simd_targets.hpp"
 #include "support/catch.hpp"
 #include <detent/kernels/quantize_affine.hpp>
@@ -145,6 +147,56 @@ TEST_CASE("what lies within the codes' range comes back within half a scale", "[
       dequantize_affine(std::span<const std::int8_t>(&q, 1), params, &back);
       CAPTURE(seed, x, scale, params.zero_point);
       REQUIRE(std::abs(double{x} - back) <= scale * (0.5 + 256 * 0x1p-23));
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("elements of any type are quantized as the float32 that they become",
+                   "[per-target]", float, double, Half, BFloat16) {
+  for (const auto target : all_targets()) {
+    const Target only(target);
+    INFO(target_name(target));
+    for (const std::size_t n : awkward_lengths()) {
+      const auto x = awkward_values<TestType>(n, static_cast<unsigned>(n) + 1);
+      std::vector<char> bytes(n * sizeof(TestType) + 1);  // aligned to nothing
+      if (n != 0) std::memcpy(bytes.data() + 1, x.data(), n * sizeof(TestType));
+      const auto* const unaligned = reinterpret_cast<const TestType*>(bytes.data() + 1);
+      std::vector<std::int8_t> q(n + 1, 42);
+      std::vector<std::uint8_t> u(n + 1, 42);
+      const AffineParams params{0.37F, 9};
+      quantize_affine(unaligned, n, params, kInt8, q.data());
+      quantize_affine(unaligned, n, params, kUint8, u.data());
+      for (std::size_t i = 0; i < n; ++i) {
+        const auto value = static_cast<float>(to_double(x[i]));
+        REQUIRE(int{q[i]} == quantize_affine_ref(value, params, kInt8));
+        REQUIRE(int{u[i]} == quantize_affine_ref(value, params, kUint8));
+      }
+      REQUIRE(q[n] == 42);
+      REQUIRE(u[n] == 42);
+    }
+  }
+}
+
+// A product with the reciprocal is another number than the quotient, and next to a tie it is
+// another code.
+TEST_CASE("values next to ties get the code of the quotient on every SIMD target", "[per-target]") {
+  std::mt19937 random(3);
+  for (const auto target : all_targets()) {
+    const Target only(target);
+    INFO(target_name(target));
+    for (int draw = 0; draw < 60; ++draw) {
+      const auto scale = static_cast<float>(
+          std::ldexp(uniform(random) + 0.5, static_cast<int>(random() % 220) - 110));
+      std::vector<float> x;
+      for (int k = -130; k < 130; ++k) {
+        float value = (static_cast<float>(k) + 0.5F) * scale;
+        for (int ulps = 0; ulps < 3; ++ulps) value = std::nextafter(value, -INFINITY);
+        for (int ulps = -3; ulps <= 3; ++ulps) {
+          x.push_back(value);
+          value = std::nextafter(value, INFINITY);
+        }
+      }
+      check_against_reference<std::int8_t>(x, {{scale, draw % 5 - 2}, kInt8});
     }
   }
 }

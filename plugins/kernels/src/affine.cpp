@@ -6,12 +6,10 @@
 #include <cmath>
 #include <limits>
 
+#include "affine_limits.hpp"
+
 namespace detent::kernels {
 namespace {
-
-constexpr double kSmallest = std::numeric_limits<float>::min();
-// A little less than the largest float32, so that a scale rounded upwards does not exceed it.
-constexpr double kLargest = std::numeric_limits<float>::max() * (1 - 0x1p-23);
 
 // Of the code that lies farthest from the zero point, scale times steps is finite in float32.
 float to_scale(double scale, Codes codes, double zero) noexcept {

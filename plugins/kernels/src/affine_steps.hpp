@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// round_to_steps: a vector of float32 in whole steps of a scale, for every kernel that quantizes.
+// round_to_steps: a vector of float32 in whole steps of a scale, for every kernel that quantizes;
+// dequantize_run: codes of one scale and back.
 // Included once for each target of Highway, after hwy/highway.h, as its own headers are.
 #if defined(DETENT_KERNELS_AFFINE_STEPS) == defined(HWY_TARGET_TOGGLE)
 #ifdef DETENT_KERNELS_AFFINE_STEPS
@@ -7,6 +8,9 @@
 #else
 #define DETENT_KERNELS_AFFINE_STEPS
 #endif
+
+#include <cstddef>
+#include <cstdint>
 
 #include "detent/kernels/affine.hpp"
 
@@ -35,6 +39,25 @@ HWY_INLINE hn::Vec<D> round_to_steps(D df, hn::Vec<D> x, const StepLimits& limit
   const auto quotient = hn::Div(number, hn::Set(df, limits.scale));
   const auto clamped = hn::Clamp(quotient, hn::Set(df, limits.lowest), hn::Set(df, limits.highest));
   return hn::Sub(hn::Add(clamped, magic), magic);
+}
+
+template <class D, class Code>
+HWY_INLINE void dequantize_vector(D df, const Code* q, AffineParams params, float* x) {
+  const hn::Rebind<std::int32_t, D> di32;
+  const hn::Rebind<Code, D> dq;
+  const auto code = hn::PromoteTo(di32, hn::LoadU(dq, q));
+  const auto steps = hn::ConvertTo(df, hn::Sub(code, hn::Set(di32, params.zero_point)));
+  hn::StoreU(hn::Mul(steps, hn::Set(df, params.scale)), df, x);
+}
+
+template <class Code>
+HWY_INLINE void dequantize_run(const Code* q, std::size_t n, AffineParams params, float* x) {
+  const hn::ScalableTag<float> df;
+  const hn::CappedTag<float, 1> d1;
+  const std::size_t lanes = hn::Lanes(df);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) dequantize_vector(df, q + i, params, x + i);
+  for (; i < n; ++i) dequantize_vector(d1, q + i, params, x + i);
 }
 
 }  // namespace

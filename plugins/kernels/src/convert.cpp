@@ -11,8 +11,10 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-// The conversions between float32 and Half are done with float32 arithmetic and integers, not with
-// the instruction for it: the targets without one emulate it with other roundings and other NaNs.
+#include "load_float.hpp"
+
+// The conversion from float32 to Half is done with float32 arithmetic and integers on targets
+// without an instruction for it: Highway's emulation has other roundings and other NaNs.
 // Source: Marat Dukhan, github.com/Maratyszcza/FP16.
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
@@ -20,32 +22,25 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class D>
-HWY_INLINE hn::Vec<D> half_to_float(D df, const Half* from) {
-  const hn::RebindToUnsigned<D> du32;
-  const hn::Rebind<std::uint16_t, D> du16;
-  const auto word = hn::ShiftLeft<16>(
-      hn::PromoteTo(du32, hn::LoadU(du16, reinterpret_cast<const std::uint16_t*>(from))));
-  const auto sign = hn::And(word, hn::Set(du32, 0x80000000U));
-  const auto twice = hn::Add(word, word);  // without the sign
-  const auto normal =
-      hn::Mul(hn::BitCast(df, hn::Add(hn::ShiftRight<4>(twice), hn::Set(du32, 0xE0U << 23))),
-              hn::Set(df, 0x1.0p-112F));
-  const auto subnormal =
-      hn::Sub(hn::BitCast(df, hn::Or(hn::ShiftRight<17>(twice), hn::Set(du32, 126U << 23))),
-              hn::Set(df, 0.5F));
-  const auto is_subnormal = hn::Lt(twice, hn::Set(du32, 1U << 27));
-  const auto magnitude = hn::IfThenElse(hn::RebindMask(df, is_subnormal), subnormal, normal);
-  return hn::BitCast(df, hn::Or(sign, hn::BitCast(du32, magnitude)));
-}
-
-// Adding a power of two that is 13 bits above the value's own rounds to Half's 10 bits of fraction.
-template <class D>
-HWY_INLINE void float_to_half(D df, hn::Vec<D> x, Half* to) {
+HWY_INLINE void store_half(D df, hn::Vec<D> x, Half* to) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2 && !defined(HWY_DISABLE_F16C)
+  const hn::Rebind<std::int16_t, D> di16;
+  const hn::RebindToSigned<D> di32;
+  const auto bits = hn::BitCast(di16, hn::DemoteTo(hn::Rebind<hwy::float16_t, D>(), x));
+  // One NaN for all of them; a true mask of 32 bits is one of 16.
+  const auto nan = hn::DemoteTo(di16, hn::BitCast(di32, hn::VecFromMask(df, hn::IsNaN(x))));
+  const auto sign = hn::And(bits, hn::Set(di16, std::int16_t{-0x8000}));
+  const auto quiet = hn::Or(sign, hn::Set(di16, std::int16_t{0x7E00}));
+  hn::StoreU(hn::IfThenElse(hn::MaskFromVec(nan), quiet, bits), di16,
+             reinterpret_cast<std::int16_t*>(to));
+#else
   const hn::RebindToUnsigned<D> du32;
   const hn::Rebind<std::uint16_t, D> du16;
   const auto word = hn::BitCast(du32, x);
   const auto twice = hn::Add(word, word);
   const auto sign = hn::And(word, hn::Set(du32, 0x80000000U));
+  // Adding a power of two that is 13 bits above the value's own rounds to Half's 10 bits of
+  // fraction.
   const auto exponent =
       hn::Max(hn::And(twice, hn::Set(du32, 0xFF000000U)), hn::Set(du32, 0x71000000U));
   const auto power =
@@ -62,6 +57,7 @@ HWY_INLINE void float_to_half(D df, hn::Vec<D> x, Half* to) {
   const hn::RebindToSigned<decltype(du32)> di32;
   hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di32, half)), du16,
              reinterpret_cast<std::uint16_t*>(to));
+#endif
 }
 
 template <class D>
@@ -71,34 +67,98 @@ HWY_INLINE hn::Vec<D> clamp_to_half(D df, hn::Vec<D> x) {
   return hn::IfThenElse(hn::IsNaN(x), x, clamped);
 }
 
+// Cut off towards zero, with the last bit set when anything was cut off ("round to odd"): float32
+// has more than two bits to spare over Half, so rounding that again gives what one rounding would.
 template <class D>
-HWY_INLINE std::size_t float_to_half(D df, const float* from, HalfOverflow overflow, Half* to) {
-  const auto x = hn::LoadU(df, from);
+HWY_INLINE hn::Vec<D> to_odd(D d, hn::Vec<D> x) {
+  const hn::RebindToUnsigned<D> du;
+  constexpr std::uint64_t kCut = (std::uint64_t{1} << 29U) - 1;  // bits that float32 does not have
+  const auto bits = hn::BitCast(du, x);
+  const auto rest = hn::And(bits, hn::Set(du, kCut));
+  const auto any = hn::And(hn::Add(rest, hn::Set(du, kCut)), hn::Set(du, kCut + 1));
+  const auto odd = hn::BitCast(d, hn::Or(hn::AndNot(hn::Set(du, kCut), bits), any));
+  return hn::IfThenElse(hn::IsNaN(x), x, odd);  // not an infinity
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> load_for_half(D df, const float* x) {
+  return hn::LoadU(df, x);
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> load_for_half(D df, const double* x) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (hn::MaxLanes(D()) > 1) {
+    const hn::Half<D> dh;
+    const hn::Rebind<double, decltype(dh)> dd;
+    const auto low = hn::DemoteTo(dh, to_odd(dd, hn::LoadU(dd, x)));
+    const auto high = hn::DemoteTo(dh, to_odd(dd, hn::LoadU(dd, x + hn::Lanes(dh))));
+    return hn::Combine(df, high, low);
+  }
+#endif
+  const hn::CappedTag<double, 1> one;
+  const hn::CappedTag<float, 1> to;
+  return hn::Set(df, hn::GetLane(hn::DemoteTo(to, to_odd(one, hn::LoadU(one, x)))));
+}
+
+// 1 more in each lane whose value is beyond Half.
+template <class D, class T>
+HWY_INLINE void to_half(D df, const T* from, HalfOverflow overflow, Half* to,
+                        hn::Vec<hn::RebindToSigned<D>>& beyond) {
+  const auto x = load_for_half(df, from);
   const bool clamp = overflow == HalfOverflow::clamp;
-  float_to_half(df, clamp ? clamp_to_half(df, x) : x, to);
-  return hn::CountTrue(df, hn::Gt(hn::Abs(x), hn::Set(df, 65504.0F)));
+  store_half(df, clamp ? clamp_to_half(df, x) : x, to);
+  const auto is_beyond = hn::Gt(hn::Abs(x), hn::Set(df, 65504.0F));
+  beyond = hn::Sub(beyond, hn::BitCast(hn::RebindToSigned<D>(), hn::VecFromMask(df, is_beyond)));
+}
+
+template <class D>
+HWY_INLINE std::uint64_t sum_lanes(D di, hn::Vec<D> v) {
+  HWY_ALIGN std::int32_t lanes[hn::MaxLanes(D())];
+  hn::Store(v, di, lanes);
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < hn::Lanes(di); ++i) sum += static_cast<std::uint32_t>(lanes[i]);
+  return sum;
+}
+
+// n below 2^31: what a lane counts.
+template <class T>
+HWY_INLINE std::uint64_t to_half_all(const T* from, std::size_t n, HalfOverflow overflow,
+                                     Half* to) {
+  const hn::ScalableTag<float> df;
+  const hn::CappedTag<float, 1> d1;
+  const hn::RebindToSigned<decltype(df)> di;
+  const hn::RebindToSigned<decltype(d1)> di1;
+  const std::size_t lanes = hn::Lanes(df);
+  auto beyond = hn::Zero(di);
+  auto last_beyond = hn::Zero(di1);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) to_half(df, from + i, overflow, to + i, beyond);
+  for (; i < n; ++i) to_half(d1, from + i, overflow, to + i, last_beyond);
+  return sum_lanes(di, beyond) + sum_lanes(di1, last_beyond);
+}
+
+template <class T>
+HWY_INLINE void to_float_all(const T* from, std::size_t n, float* to) {
+  const hn::ScalableTag<float> df;
+  const hn::CappedTag<float, 1> d1;
+  const std::size_t lanes = hn::Lanes(df);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(load_float(df, from + i), df, to + i);
+  for (; i < n; ++i) hn::StoreU(load_float(d1, from + i), d1, to + i);
 }
 
 }  // namespace
 
-void half_to_float_all(const Half* from, std::size_t n, float* to) {
-  const hn::ScalableTag<float> df;
-  const hn::CappedTag<float, 1> d1;
-  const std::size_t lanes = hn::Lanes(df);
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::StoreU(half_to_float(df, from + i), df, to + i);
-  for (; i < n; ++i) hn::StoreU(half_to_float(d1, from + i), d1, to + i);
-}
+void floats_of_f16(const Half* from, std::size_t n, float* to) { to_float_all(from, n, to); }
+void floats_of_bf16(const BFloat16* from, std::size_t n, float* to) { to_float_all(from, n, to); }
+void floats_of_f64(const double* from, std::size_t n, float* to) { to_float_all(from, n, to); }
 
-std::uint64_t float_to_half_all(const float* from, std::size_t n, HalfOverflow overflow, Half* to) {
-  const hn::ScalableTag<float> df;
-  const hn::CappedTag<float, 1> d1;
-  const std::size_t lanes = hn::Lanes(df);
-  std::uint64_t beyond = 0;
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) beyond += float_to_half(df, from + i, overflow, to + i);
-  for (; i < n; ++i) beyond += float_to_half(d1, from + i, overflow, to + i);
-  return beyond;
+std::uint64_t halfs_of_f32(const float* from, std::size_t n, HalfOverflow overflow, Half* to) {
+  return to_half_all(from, n, overflow, to);
+}
+std::uint64_t halfs_of_f64(const double* from, std::size_t n, HalfOverflow overflow, Half* to) {
+  return to_half_all(from, n, overflow, to);
 }
 
 }  // namespace detent::kernels::HWY_NAMESPACE
@@ -107,51 +167,40 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace detent::kernels {
 
-HWY_EXPORT(half_to_float_all);
-HWY_EXPORT(float_to_half_all);
+HWY_EXPORT(floats_of_f16);
+HWY_EXPORT(floats_of_bf16);
+HWY_EXPORT(floats_of_f64);
+HWY_EXPORT(halfs_of_f32);
+HWY_EXPORT(halfs_of_f64);
+
+void to_float(std::span<const Half> from, float* to) {
+  HWY_DYNAMIC_DISPATCH(floats_of_f16)(from.data(), from.size(), to);
+}
+void to_float(std::span<const BFloat16> from, float* to) {
+  HWY_DYNAMIC_DISPATCH(floats_of_bf16)(from.data(), from.size(), to);
+}
+void to_float(std::span<const double> from, float* to) {
+  HWY_DYNAMIC_DISPATCH(floats_of_f64)(from.data(), from.size(), to);
+}
 
 namespace {
 
-// Cut off towards zero, with the last bit set when anything was cut off ("round to odd"): float32
-// has more than two bits to spare over Half, so rounding that again gives what one rounding would.
-float to_odd(double x) {
-  const float nearest = static_cast<float>(x);
-  if (static_cast<double>(nearest) == x || std::isnan(x)) return nearest;
-  std::uint32_t bits = std::bit_cast<std::uint32_t>(nearest);
-  if (std::abs(static_cast<double>(nearest)) > std::abs(x)) --bits;
-  return std::bit_cast<float>(bits | 1U);
+template <class T, class Kernel>
+std::uint64_t in_parts(std::span<const T> from, HalfOverflow overflow, Half* to, Kernel kernel) {
+  constexpr std::size_t kPart = std::size_t{1} << 30U;
+  std::uint64_t beyond = 0;
+  for (std::size_t i = 0; i < from.size(); i += kPart)
+    beyond += kernel(from.data() + i, std::min(kPart, from.size() - i), overflow, to + i);
+  return beyond;
 }
 
 }  // namespace
 
-void to_float(std::span<const Half> from, float* to) {
-  HWY_DYNAMIC_DISPATCH(half_to_float_all)(from.data(), from.size(), to);
-}
-
-void to_float(std::span<const BFloat16> from, float* to) {
-  std::transform(from.begin(), from.end(), to, [](BFloat16 b) {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(b.bits) << 16);
-  });
-}
-
-void to_float(std::span<const double> from, float* to) {
-  std::transform(from.begin(), from.end(), to, [](double x) { return static_cast<float>(x); });
-}
-
 std::uint64_t to_half(std::span<const float> from, HalfOverflow overflow, Half* to) {
-  return HWY_DYNAMIC_DISPATCH(float_to_half_all)(from.data(), from.size(), overflow, to);
+  return in_parts(from, overflow, to, HWY_DYNAMIC_DISPATCH(halfs_of_f32));
 }
-
 std::uint64_t to_half(std::span<const double> from, HalfOverflow overflow, Half* to) {
-  constexpr std::size_t kBlock = 512;
-  float block[kBlock];
-  std::uint64_t beyond = 0;
-  for (std::size_t i = 0; i < from.size(); i += kBlock) {
-    const auto part = from.subspan(i, std::min(kBlock, from.size() - i));
-    std::transform(part.begin(), part.end(), block, to_odd);
-    beyond += to_half(std::span<const float>(block, part.size()), overflow, to + i);
-  }
-  return beyond;
+  return in_parts(from, overflow, to, HWY_DYNAMIC_DISPATCH(halfs_of_f64));
 }
 
 float half_to_float_ref(Half from) {

@@ -13,9 +13,13 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Running minimum and maximum of one lane each; non-finite lanes do not take part.
+// Blocks are gone through as if all elements were finite; one where that was wrong, once more.
+constexpr std::size_t kBlock = 2048;
+
+// Running minimum and maximum of one lane each.
 template <class D>
 struct FloatLanes {
   using T = hn::TFromD<D>;
@@ -29,6 +33,7 @@ struct FloatLanes {
     return {infinity, hn::Neg(infinity)};
   }
 
+  // Non-finite lanes do not take part.
   HWY_INLINE hn::Mask<D> include(V v) {
     const V infinity = hn::Set(D(), std::numeric_limits<T>::infinity());
     const auto finite = hn::Lt(hn::Abs(v), infinity);  // false for NaN
@@ -36,67 +41,157 @@ struct FloatLanes {
     hi = hn::Max(hi, hn::IfThenElse(finite, v, hn::Neg(infinity)));
     return finite;
   }
+
+  HWY_INLINE void include_finite(V v) {
+    lo = hn::Min(lo, v);
+    hi = hn::Max(hi, v);
+  }
 };
+
+// Whole vectors; false, and nothing included, where an element is not finite. What is finite times
+// zero is zero, what is not is NaN and stays it.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE bool include_finite_block(D d, const T* x, std::size_t n, FloatLanes<D>& lanes) {
+  const std::size_t step = hn::Lanes(d);
+  const auto zero = hn::Zero(d);
+  FloatLanes<D> seen = lanes;
+  auto nan0 = zero;
+  auto nan1 = zero;
+  auto nan2 = zero;
+  auto nan3 = zero;
+  std::size_t i = 0;
+  for (; i + 4 * step <= n; i += 4 * step) {
+    const auto a = hn::LoadU(d, x + i);
+    const auto b = hn::LoadU(d, x + i + step);
+    const auto c = hn::LoadU(d, x + i + 2 * step);
+    const auto e = hn::LoadU(d, x + i + 3 * step);
+    seen.lo = hn::Min(seen.lo, hn::Min(hn::Min(a, b), hn::Min(c, e)));
+    seen.hi = hn::Max(seen.hi, hn::Max(hn::Max(a, b), hn::Max(c, e)));
+    nan0 = hn::MulAdd(a, zero, nan0);
+    nan1 = hn::MulAdd(b, zero, nan1);
+    nan2 = hn::MulAdd(c, zero, nan2);
+    nan3 = hn::MulAdd(e, zero, nan3);
+  }
+  for (; i < n; i += step) {
+    const auto a = hn::LoadU(d, x + i);
+    seen.include_finite(a);
+    nan0 = hn::MulAdd(a, zero, nan0);
+  }
+  const auto nan = hn::Add(hn::Add(nan0, nan1), hn::Add(nan2, nan3));
+  if (HWY_UNLIKELY(!hn::AllTrue(d, hn::Eq(nan, zero)))) return false;
+  lanes = seen;
+  return true;
+}
 
 template <class T>
 HWY_INLINE void float_run(const T* x, std::size_t n, FiniteRange& out) {
   const hn::ScalableTag<T> d;
   const std::size_t lanes = hn::Lanes(d);
-  std::size_t i = 0;
-  if (n >= lanes) {
-    auto a = FloatLanes<decltype(d)>::nothing();
-    auto b = a;  // two, to hide the latency of Min and Max
-    std::size_t finite = 0;
-    for (; i + 2 * lanes <= n; i += 2 * lanes) {
-      finite += hn::CountTrue(d, a.include(hn::LoadU(d, x + i)));
-      finite += hn::CountTrue(d, b.include(hn::LoadU(d, x + i + lanes)));
-    }
-    for (; i + lanes <= n; i += lanes) finite += hn::CountTrue(d, a.include(hn::LoadU(d, x + i)));
-    // Adding +0 turns -0 into +0: which of the two Min keeps depends on the target.
-    const double lo = hn::GetLane(hn::MinOfLanes(d, hn::Min(a.lo, b.lo)));
-    const double hi = hn::GetLane(hn::MaxOfLanes(d, hn::Max(a.hi, b.hi)));
-    out.range.include(Range{lo + 0.0, hi + 0.0});
-    out.non_finite += i - finite;
+  const std::size_t whole = n / lanes * lanes;
+  auto range = FloatLanes<hn::ScalableTag<T>>::nothing();
+  for (std::size_t begin = 0; begin < whole; begin += kBlock) {
+    const std::size_t size = std::min(kBlock, whole - begin);
+    if (HWY_LIKELY(include_finite_block(d, x + begin, size, range))) continue;
+    out.non_finite += size;
+    for (std::size_t i = begin; i < begin + size; i += lanes)
+      out.non_finite -= hn::CountTrue(d, range.include(hn::LoadU(d, x + i)));
   }
-  finite_ranges_ref(x + i, 1, n - i, &out);
+  if (whole != 0) {
+    // Adding +0 turns -0 into +0: which of the two Min keeps depends on the target.
+    const double lo = hn::GetLane(hn::MinOfLanes(d, range.lo));
+    const double hi = hn::GetLane(hn::MaxOfLanes(d, range.hi));
+    out.range.include(Range{lo + 0.0, hi + 0.0});
+  }
+  finite_ranges_ref(x + whole, 1, n - whole, &out);
 }
 
 // The 16-bit formats are compared as integers: flipping the magnitude of negative numbers makes the
-// bits ascend with the value, and nothing has to be converted.
+// bits ascend with the value, and nothing has to be converted. In this order what is not finite
+// lies outside of (-kInfinity - 1, kInfinity).
+template <class Element>
+struct HalfLanes {
+  using D = hn::ScalableTag<std::int16_t>;
+  using V = hn::Vec<D>;
+  static constexpr std::int16_t kInfinity = std::is_same_v<Element, Half> ? 0x7C00 : 0x7F80;
+  V lo;
+  V hi;
+
+  // Decodes to NaN, which is left out in the end.
+  static HWY_INLINE HalfLanes nothing() {
+    return {hn::Set(D(), std::numeric_limits<std::int16_t>::max()),
+            hn::Set(D(), std::numeric_limits<std::int16_t>::min())};
+  }
+  static HWY_INLINE V order(V v) {
+    return hn::Xor(v, hn::And(hn::ShiftRight<15>(v), hn::Set(D(), std::int16_t{0x7FFF})));
+  }
+  static HWY_INLINE V load(const Element* x) {
+    return order(hn::LoadU(D(), reinterpret_cast<const std::int16_t*>(x)));
+  }
+
+  HWY_INLINE hn::Mask<D> include(V v) {
+    const auto finite = hn::And(hn::Gt(v, hn::Set(D(), std::int16_t{-kInfinity - 1})),
+                                hn::Lt(v, hn::Set(D(), kInfinity)));
+    lo = hn::Min(lo, hn::IfThenElse(finite, v, lo));
+    hi = hn::Max(hi, hn::IfThenElse(finite, v, hi));
+    return finite;
+  }
+
+  HWY_INLINE bool finite() const {
+    return hn::AllTrue(D(), hn::Gt(lo, hn::Set(D(), std::int16_t{-kInfinity - 1}))) &&
+           hn::AllTrue(D(), hn::Lt(hi, hn::Set(D(), kInfinity)));
+  }
+
+  void add_to(Range& range) const {
+    HWY_ALIGN Element lanes[2][HWY_MAX_BYTES / sizeof(Element)];
+    hn::Store(order(lo), D(), reinterpret_cast<std::int16_t*>(lanes[0]));
+    hn::Store(order(hi), D(), reinterpret_cast<std::int16_t*>(lanes[1]));
+    for (const auto& of : lanes) {
+      FiniteRange seen;
+      finite_ranges_ref(of, 1, hn::Lanes(D()), &seen);
+      range.include(seen.range);
+    }
+  }
+};
+
+template <class Element>
+HWY_INLINE bool include_finite_block(const Element* x, std::size_t n, HalfLanes<Element>& lanes) {
+  const std::size_t step = hn::Lanes(typename HalfLanes<Element>::D());
+  HalfLanes<Element> seen = lanes;
+  std::size_t i = 0;
+  for (; i + 2 * step <= n; i += 2 * step) {
+    const auto a = seen.load(x + i);
+    const auto b = seen.load(x + i + step);
+    seen.lo = hn::Min(seen.lo, hn::Min(a, b));
+    seen.hi = hn::Max(seen.hi, hn::Max(a, b));
+  }
+  if (i < n) {
+    const auto a = seen.load(x + i);
+    seen.lo = hn::Min(seen.lo, a);
+    seen.hi = hn::Max(seen.hi, a);
+  }
+  if (HWY_UNLIKELY(!seen.finite())) return false;
+  lanes = seen;
+  return true;
+}
+
 template <class Element>
 HWY_INLINE void half_run(const Element* x, std::size_t n, FiniteRange& out) {
-  constexpr std::int16_t kInfinity = std::is_same_v<Element, Half> ? 0x7C00 : 0x7F80;
-  const hn::ScalableTag<std::int16_t> d;
+  const typename HalfLanes<Element>::D d;
   const std::size_t lanes = hn::Lanes(d);
-  const auto magnitude = hn::Set(d, std::int16_t{0x7FFF});
-  const auto order = [&](auto v)
-                         HWY_ATTR { return hn::Xor(v, hn::And(hn::ShiftRight<15>(v), magnitude)); };
-  auto lo = hn::Set(d, std::numeric_limits<std::int16_t>::max());
-  auto hi = hn::Set(d, std::numeric_limits<std::int16_t>::min());
-  std::size_t i = 0;
-  std::size_t finite = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const auto v = hn::LoadU(d, reinterpret_cast<const std::int16_t*>(x + i));
-    const auto mask = hn::Lt(hn::And(v, magnitude), hn::Set(d, kInfinity));
-    lo = hn::Min(lo, hn::IfThenElse(mask, order(v), lo));
-    hi = hn::Max(hi, hn::IfThenElse(mask, order(v), hi));
-    finite += hn::CountTrue(d, mask);
+  const std::size_t whole = n / lanes * lanes;
+  auto range = HalfLanes<Element>::nothing();
+  for (std::size_t begin = 0; begin < whole; begin += kBlock) {
+    const std::size_t size = std::min(kBlock, whole - begin);
+    if (HWY_LIKELY(include_finite_block(x + begin, size, range))) continue;
+    out.non_finite += size;
+    for (std::size_t i = begin; i < begin + size; i += lanes)
+      out.non_finite -= hn::CountTrue(d, range.include(range.load(x + i)));
   }
-  if (finite != 0) {
-    // Lanes that saw nothing finite still hold the start, which decodes to NaN and is left out.
-    const auto include = [&](auto v) HWY_ATTR {
-      HWY_ALIGN Element lane[HWY_MAX_BYTES / sizeof(Element)];
-      hn::Store(order(v), d, reinterpret_cast<std::int16_t*>(lane));
-      FiniteRange seen;
-      finite_ranges_ref(lane, 1, lanes, &seen);
-      out.range.include(seen.range);
-    };
-    include(lo);
-    include(hi);
-  }
-  out.non_finite += i - finite;
-  finite_ranges_ref(x + i, 1, n - i, &out);
+  if (whole != 0) range.add_to(out.range);
+  finite_ranges_ref(x + whole, 1, n - whole, &out);
 }
+
+}  // namespace
 
 void ranges_f32(const float* x, std::size_t runs, std::size_t n, FiniteRange* out) {
   for (std::size_t r = 0; r < runs; ++r) float_run(x + r * n, n, out[r]);
@@ -111,39 +206,6 @@ void ranges_bf16(const BFloat16* x, std::size_t runs, std::size_t n, FiniteRange
   for (std::size_t r = 0; r < runs; ++r) half_run(x + r * n, n, out[r]);
 }
 
-// One vector of neighbouring columns down all rows.
-template <class D>
-HWY_INLINE void column_vector(D d, const float* x, std::size_t rows, std::size_t stride,
-                              FiniteRange* out) {
-  const hn::RebindToSigned<D> di;
-  auto range = FloatLanes<D>::nothing();
-  auto finite = hn::Zero(di);  // per lane, counted downwards: a true mask is -1
-  for (std::size_t r = 0; r < rows; ++r) {
-    const auto mask = range.include(hn::LoadU(d, x + r * stride));
-    finite = hn::Add(finite, hn::BitCast(di, hn::VecFromMask(d, mask)));
-  }
-  const std::size_t lanes = hn::Lanes(d);
-  HWY_ALIGN float lo[hn::MaxLanes(d)];
-  HWY_ALIGN float hi[hn::MaxLanes(d)];
-  HWY_ALIGN std::int32_t count[hn::MaxLanes(d)];
-  hn::Store(range.lo, d, lo);
-  hn::Store(range.hi, d, hi);
-  hn::Store(finite, di, count);
-  for (std::size_t c = 0; c < lanes; ++c) {
-    out[c].range.include(Range{lo[c] + 0.0, hi[c] + 0.0});
-    out[c].non_finite += rows - static_cast<std::size_t>(-std::int64_t{count[c]});
-  }
-}
-
-void columns_f32(const float* x, std::size_t rows, std::size_t columns, FiniteRange* out) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> one;
-  const std::size_t lanes = hn::Lanes(d);
-  std::size_t c = 0;
-  for (; c + lanes <= columns; c += lanes) column_vector(d, x + c, rows, columns, out + c);
-  for (; c < columns; ++c) column_vector(one, x + c, rows, columns, out + c);
-}
-
 }  // namespace detent::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -153,7 +215,6 @@ HWY_EXPORT(ranges_f32);
 HWY_EXPORT(ranges_f64);
 HWY_EXPORT(ranges_f16);
 HWY_EXPORT(ranges_bf16);
-HWY_EXPORT(columns_f32);
 
 void finite_ranges(const float* x, std::size_t runs, std::size_t length, FiniteRange* out) {
   HWY_DYNAMIC_DISPATCH(ranges_f32)(x, runs, length, out);
@@ -166,12 +227,6 @@ void finite_ranges(const Half* x, std::size_t runs, std::size_t length, FiniteRa
 }
 void finite_ranges(const BFloat16* x, std::size_t runs, std::size_t length, FiniteRange* out) {
   HWY_DYNAMIC_DISPATCH(ranges_bf16)(x, runs, length, out);
-}
-
-void finite_columns(const float* x, std::size_t rows, std::size_t columns, FiniteRange* out) {
-  constexpr std::size_t kRows = std::size_t{1} << 30;  // what a lane's counter holds
-  for (std::size_t r = 0; r < rows; r += kRows)
-    HWY_DYNAMIC_DISPATCH(columns_f32)(x + r * columns, std::min(kRows, rows - r), columns, out);
 }
 
 // Integers are always finite; they are rare as input, so the compiler's loop is enough.

@@ -43,5 +43,8 @@ template void finite_ranges_ref(const std::uint32_t*, std::size_t, std::size_t, 
 template void finite_ranges_ref(const std::int64_t*, std::size_t, std::size_t, FiniteRange*);
 template void finite_ranges_ref(const std::uint64_t*, std::size_t, std::size_t, FiniteRange*);
 template void finite_columns_ref(const float*, std::size_t, std::size_t, FiniteRange*);
+template void finite_columns_ref(const double*, std::size_t, std::size_t, FiniteRange*);
+template void finite_columns_ref(const Half*, std::size_t, std::size_t, FiniteRange*);
+template void finite_columns_ref(const BFloat16*, std::size_t, std::size_t, FiniteRange*);
 
 }  // namespace detent::kernels

@@ -2,8 +2,10 @@
 #include "detent/kernels/histogram_count.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "histogram_count.cpp"
@@ -11,14 +13,18 @@
 // The order matters: highway.h is included again for every target.
 #include <hwy/highway.h>
 
+#include "load_float.hpp"
+
 #ifndef DETENT_KERNELS_HISTOGRAM_SCALE  // once, not for each target
 #define DETENT_KERNELS_HISTOGRAM_SCALE
 namespace detent::kernels {
-// A grid in float32: exact while 2^-exponent is a normal number, see fits_float.
-struct FloatGrid {
-  float scale;
-  float first;
-  float count;
+// A grid in float32 or float64: exact while 2^-exponent is a normal number, see fits.
+template <class Real>
+struct RealGrid {
+  Real scale;
+  Real first;
+  Real count;
+  bool wide;  // bins wider than 1: values can be scaled to nothing
 };
 }  // namespace detent::kernels
 #endif
@@ -28,30 +34,77 @@ namespace detent::kernels::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// The bin of each element, -1 for those that have none.
-template <class D>
-HWY_INLINE void place_vector(D df, const float* x, const FloatGrid& grid, std::int32_t* out) {
-  const hn::RebindToSigned<D> di;
-  const auto zero = hn::Zero(df);
-  const auto v = hn::LoadU(df, x);
-  const auto floor = hn::Floor(hn::Mul(v, hn::Set(df, grid.scale)));
-  // A tiny negative value can become -0 when it is scaled, whose floor is not -1.
-  const auto index = hn::IfThenElse(hn::Lt(v, zero), hn::Min(floor, hn::Set(df, -1.0F)), floor);
-  const auto local = hn::Sub(index, hn::Set(df, grid.first));
-  const auto inside = hn::And(hn::Ge(local, zero), hn::Lt(local, hn::Set(df, grid.count)));
-  const auto kept = hn::IfThenElse(inside, local, hn::Set(df, -1.0F));  // NaN compares false
-  hn::StoreU(hn::ConvertTo(di, kept), di, out);
+template <class D, class T>
+HWY_INLINE hn::Vec<D> load_real(D d, const T* x) {
+  if constexpr (std::is_same_v<T, double>) {
+    return hn::LoadU(d, x);
+  } else {
+    return load_float(d, x);
+  }
 }
 
-void place(const float* x, std::size_t n, const FloatGrid& grid, std::int32_t* out) {
-  const hn::ScalableTag<float> df;
-  const std::size_t lanes = hn::Lanes(df);
+template <class D>
+HWY_INLINE hn::Vec<hn::Rebind<std::int32_t, D>> to_int(D, hn::Vec<D> v) {
+  const hn::Rebind<std::int32_t, D> di;
+  if constexpr (std::is_same_v<hn::TFromD<D>, double>) {
+    return hn::DemoteTo(di, v);
+  } else {
+    return hn::ConvertTo(di, v);
+  }
+}
+
+// The bin of each element, -1 for those that have none; clears lanes of `inside` for these.
+template <bool kWide, class D, class T>
+HWY_INLINE void place_vector(D d, const T* x, const RealGrid<hn::TFromD<D>>& grid,
+                             hn::Mask<D>& inside, std::int32_t* out) {
+  const auto zero = hn::Zero(d);
+  const auto none = hn::Set(d, hn::TFromD<D>{-1});
+  const auto v = load_real(d, x);
+  auto index = hn::Floor(hn::Mul(v, hn::Set(d, grid.scale)));
+  // A tiny negative value can become -0 when it is scaled, whose floor is not -1.
+  if constexpr (kWide) index = hn::IfThenElse(hn::Lt(v, zero), hn::Min(index, none), index);
+  const auto local = hn::Sub(index, hn::Set(d, grid.first));
+  const auto has_bin = hn::And(hn::Ge(local, zero), hn::Lt(local, hn::Set(d, grid.count)));
+  inside = hn::And(inside, has_bin);
+  const auto kept = hn::IfThenElse(has_bin, local, none);  // NaN compares false
+  hn::StoreU(to_int(d, kept), hn::Rebind<std::int32_t, D>(), out);
+}
+
+// Do all elements have a bin?
+template <bool kWide, class Real, class T>
+HWY_INLINE bool place_all(const T* x, std::size_t n, const RealGrid<Real>& grid,
+                          std::int32_t* out) {
+  const hn::ScalableTag<Real> d;
+  const hn::CappedTag<Real, 1> one;
+  const std::size_t lanes = hn::Lanes(d);
+  auto inside = hn::FirstN(d, lanes);
+  auto last_inside = hn::FirstN(one, 1);
   std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) place_vector(df, x + i, grid, out + i);
-  for (; i < n; ++i) place_vector(hn::CappedTag<float, 1>(), x + i, grid, out + i);
+  for (; i + lanes <= n; i += lanes) place_vector<kWide>(d, x + i, grid, inside, out + i);
+  for (; i < n; ++i) place_vector<kWide>(one, x + i, grid, last_inside, out + i);
+  return hn::AllTrue(d, inside) && hn::AllTrue(one, last_inside);
+}
+
+template <class Real, class T>
+HWY_INLINE bool place(const T* x, std::size_t n, const RealGrid<Real>& grid, std::int32_t* out) {
+  return grid.wide ? place_all<true>(x, n, grid, out) : place_all<false>(x, n, grid, out);
 }
 
 }  // namespace
+
+bool place_f32(const float* x, std::size_t n, const RealGrid<float>& grid, std::int32_t* out) {
+  return place(x, n, grid, out);
+}
+bool place_f64(const double* x, std::size_t n, const RealGrid<double>& grid, std::int32_t* out) {
+  return place(x, n, grid, out);
+}
+bool place_f16(const Half* x, std::size_t n, const RealGrid<float>& grid, std::int32_t* out) {
+  return place(x, n, grid, out);
+}
+bool place_bf16(const BFloat16* x, std::size_t n, const RealGrid<float>& grid, std::int32_t* out) {
+  return place(x, n, grid, out);
+}
+
 }  // namespace detent::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -59,27 +112,117 @@ HWY_AFTER_NAMESPACE();
 namespace detent::kernels {
 namespace {
 
-HWY_EXPORT(place);
+HWY_EXPORT(place_f32);
+HWY_EXPORT(place_f64);
+HWY_EXPORT(place_f16);
+HWY_EXPORT(place_bf16);
 
-// Values of float32 have their bins' indices in float32 too, but 2^-exponent must be one, and the
-// first bin as well: it is when the grid was chosen for float32 values.
-bool fits_float(const BinGrid& grid) {
-  const auto first = static_cast<double>(grid.first);
-  return grid.exponent >= -126 && grid.exponent <= 126 &&
-         static_cast<double>(static_cast<float>(first)) == first && grid.count < (1 << 24);
+bool place(const float* x, std::size_t n, const RealGrid<float>& grid, std::int32_t* out) {
+  return HWY_DYNAMIC_DISPATCH(place_f32)(x, n, grid, out);
+}
+bool place(const double* x, std::size_t n, const RealGrid<double>& grid, std::int32_t* out) {
+  return HWY_DYNAMIC_DISPATCH(place_f64)(x, n, grid, out);
+}
+bool place(const Half* x, std::size_t n, const RealGrid<float>& grid, std::int32_t* out) {
+  return HWY_DYNAMIC_DISPATCH(place_f16)(x, n, grid, out);
+}
+bool place(const BFloat16* x, std::size_t n, const RealGrid<float>& grid, std::int32_t* out) {
+  return HWY_DYNAMIC_DISPATCH(place_bf16)(x, n, grid, out);
+}
+
+// Values of a type have their bins' indices in it too, but 2^-exponent must be one, and the first
+// bin as well: it is when the grid was chosen for values of the type.
+template <class Real>
+bool fits(const BinGrid& grid) {
+  constexpr int kLimit = std::is_same_v<Real, float> ? 126 : 1022;
+  return grid.exponent >= -kLimit && grid.exponent <= kLimit &&
+         static_cast<std::int64_t>(static_cast<Real>(grid.first)) == grid.first &&
+         grid.count < (1 << 24);
 }
 
 // Elements per call of the vector kernel: the places stay in the first-level cache.
 constexpr std::size_t kChunk = 1024;
 
-void add_places(const std::int32_t* places, std::size_t n, std::uint64_t* even,
+using Places = std::array<std::int32_t, kChunk>;
+
+void add_places(const Places& places, std::size_t n, bool all_inside, std::uint64_t* even,
                 std::uint64_t* odd) {
   std::size_t i = 0;
-  for (; i + 2 <= n; i += 2) {
-    if (places[i] >= 0) ++even[places[i]];
-    if (places[i + 1] >= 0) ++odd[places[i + 1]];
+  for (; i + 2 <= n && all_inside; i += 2) {
+    ++even[places[i]];
+    ++odd[places[i + 1]];
   }
-  if (i < n && places[i] >= 0) ++even[places[i]];
+  for (; i < n; ++i)
+    if (places[i] >= 0) ++(i % 2 == 0 ? even : odd)[places[i]];
+}
+
+// Four tables of small counters, which leave room in the first-level cache: consecutive elements of
+// a layer often fall into one bin and would wait for one another.
+class SmallTables {
+ public:
+  static constexpr std::int64_t kBins = 2048;
+  static constexpr std::size_t kWorthwhile = 8 * kBins;  // elements; fewer do not pay for add_to
+
+  void add(const Places& places, std::size_t n, bool all_inside) {
+    std::size_t i = 0;
+    for (; i + kTables <= n && all_inside; i += kTables) {
+      ++tables_[0][index(places[i])];
+      ++tables_[1][index(places[i + 1])];
+      ++tables_[2][index(places[i + 2])];
+      ++tables_[3][index(places[i + 3])];
+    }
+    for (; i < n; ++i)
+      if (places[i] >= 0) ++tables_[i % kTables][index(places[i])];
+    ++chunks_;
+  }
+
+  // Before the counters, which grow by kChunk / kTables at most, are full.
+  bool full() const { return chunks_ == kFull; }
+
+  void add_to(std::uint64_t* counts, std::size_t bins) {
+    for (auto& table : tables_) {
+      for (std::size_t i = 0; i < bins; ++i) counts[i] += table[i];
+      table.fill(0);
+    }
+    chunks_ = 0;
+  }
+
+ private:
+  static constexpr std::size_t kTables = 4;
+  static constexpr std::size_t kFull = 65536 / (kChunk / kTables) - 1;
+  static std::size_t index(std::int32_t place) { return static_cast<std::uint32_t>(place); }
+
+  std::array<std::array<std::uint16_t, kBins>, kTables> tables_{};
+  std::size_t chunks_ = 0;
+};
+
+template <class T, class Real>
+void count_in_small_tables(const T* x, std::size_t n, const RealGrid<Real>& grid, std::size_t bins,
+                           std::uint64_t* counts) {
+  SmallTables tables;
+  Places places;
+  for (std::size_t begin = 0; begin < n; begin += kChunk) {
+    const std::size_t size = std::min(kChunk, n - begin);
+    tables.add(places, size, place(x + begin, size, grid, places.data()));
+    if (tables.full()) tables.add_to(counts, bins);
+  }
+  tables.add_to(counts, bins);
+}
+
+template <class T>
+void count_floats(const T* x, std::size_t n, const BinGrid& grid, std::uint64_t* even,
+                  std::uint64_t* odd) {
+  using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
+  if (!fits<Real>(grid)) return count_bins_ref(x, n, grid, even);
+  const RealGrid<Real> scaled{std::ldexp(Real{1}, -grid.exponent), static_cast<Real>(grid.first),
+                              static_cast<Real>(grid.count), grid.exponent > 0};
+  if (grid.count <= SmallTables::kBins && n >= SmallTables::kWorthwhile)
+    return count_in_small_tables(x, n, scaled, static_cast<std::size_t>(grid.count), even);
+  Places places;
+  for (std::size_t begin = 0; begin < n; begin += kChunk) {
+    const std::size_t size = std::min(kChunk, n - begin);
+    add_places(places, size, place(x + begin, size, scaled, places.data()), even, odd);
+  }
 }
 
 }  // namespace
@@ -101,31 +244,19 @@ void count_bins_ref(const T* x, std::size_t n, const BinGrid& grid, std::uint64_
 
 template <class T>
 void count_bins(const T* x, std::size_t n, const BinGrid& grid, std::uint64_t* even,
-                std::uint64_t*) {
-  count_bins_ref(x, n, grid, even);
-}
-
-template <>
-void count_bins<float>(const float* x, std::size_t n, const BinGrid& grid, std::uint64_t* even,
-                       std::uint64_t* odd) {
-  if (!fits_float(grid)) return count_bins_ref(x, n, grid, even);
-  const FloatGrid scaled{std::ldexp(1.0F, -grid.exponent), static_cast<float>(grid.first),
-                         static_cast<float>(grid.count)};
-  std::int32_t places[kChunk];
-  for (std::size_t begin = 0; begin < n; begin += kChunk) {
-    const std::size_t size = std::min(kChunk, n - begin);
-    HWY_DYNAMIC_DISPATCH(place)(x + begin, size, scaled, places);
-    add_places(places, size, even, odd);
+                std::uint64_t* odd) {
+  if constexpr (std::is_integral_v<T>) {
+    count_bins_ref(x, n, grid, even);
+  } else {
+    count_floats(x, n, grid, even, odd);
   }
 }
 
-#define DETENT_INSTANTIATE_REF(T) \
-  template void count_bins_ref<T>(const T*, std::size_t, const BinGrid&, std::uint64_t*);
-#define DETENT_INSTANTIATE(T)                                                        \
-  DETENT_INSTANTIATE_REF(T)                                                          \
-  template void count_bins<T>(const T*, std::size_t, const BinGrid&, std::uint64_t*, \
+#define DETENT_INSTANTIATE(T)                                                             \
+  template void count_bins_ref<T>(const T*, std::size_t, const BinGrid&, std::uint64_t*); \
+  template void count_bins<T>(const T*, std::size_t, const BinGrid&, std::uint64_t*,      \
                               std::uint64_t*);
-DETENT_INSTANTIATE_REF(float)
+DETENT_INSTANTIATE(float)
 DETENT_INSTANTIATE(double)
 DETENT_INSTANTIATE(Half)
 DETENT_INSTANTIATE(BFloat16)
@@ -138,7 +269,6 @@ DETENT_INSTANTIATE(std::uint32_t)
 DETENT_INSTANTIATE(std::int64_t)
 DETENT_INSTANTIATE(std::uint64_t)
 #undef DETENT_INSTANTIATE
-#undef DETENT_INSTANTIATE_REF
 
 }  // namespace detent::kernels
 #endif

@@ -9,8 +9,8 @@
 #include <iterator>
 
 #include "detent/kernels/quantize_affine.hpp"
-#include "sum_order.hpp"
 #include "power_series.hpp"
+#include "sum_order.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "power_error.cpp"

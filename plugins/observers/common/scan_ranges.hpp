@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "pieces.hpp"
@@ -102,10 +103,11 @@ template <class T>
 void scan_piece(const T* x, std::int64_t first, std::int64_t n, const Slots& slots,
                 std::int64_t first_slot, kernels::FiniteRange* out) {
   const auto size = [](std::int64_t v) { return static_cast<std::size_t>(v); };
-  for_each_part<std::is_same_v<T, float>>(
+  constexpr bool kColumns = !std::is_integral_v<T>;
+  for_each_part<kColumns>(
       first, n, slots,
       [&](std::int64_t at, std::int64_t rows, std::int64_t slot) {
-        if constexpr (std::is_same_v<T, float>)
+        if constexpr (kColumns)
           kernels::finite_columns(x + at, size(rows), size(slots.row_length()),
                                   out + (slot - first_slot));
       },

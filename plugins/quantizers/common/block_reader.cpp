@@ -13,14 +13,20 @@ constexpr std::int64_t kBlock = 1024;  // elements that are converted at once, o
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
+bool is_aligned(const void* data, detent_dtype dtype) {
+  const std::uintptr_t alignment = dtype == DETENT_F64   ? alignof(double)
+                                   : dtype == DETENT_F32 ? alignof(float)
+                                                         : alignof(kernels::Half);
+  return reinterpret_cast<std::uintptr_t>(data) % alignment == 0;
+}
+
 }  // namespace
 
 BlockReader::BlockReader(const sdk::TensorView& tensor)
     : bytes_(tensor.bytes()),
       dtype_(tensor.dtype()),
       contiguous_(tensor.contiguous()),
-      float_in_place_(contiguous_ && dtype_ == DETENT_F32 &&
-                      reinterpret_cast<std::uintptr_t>(bytes_) % alignof(float) == 0),
+      in_place_(contiguous_ && is_aligned(bytes_, dtype_)),
       numel_(tensor.numel()),
       shape_(tensor.shape()),
       strides_(tensor.raw().strides, tensor.raw().strides + tensor.ndim()) {
@@ -44,22 +50,22 @@ void BlockReader::read(std::int64_t first, std::span<float> out) const {
 }
 
 const float* BlockReader::floats(std::int64_t first, std::int64_t count, float* buffer) const {
-  if (float_in_place_) return reinterpret_cast<const float*>(bytes_) + first;
+  if (in_place_ && dtype_ == DETENT_F32) return reinterpret_cast<const float*>(bytes_) + first;
   read(first, {buffer, size(count)});
   return buffer;
 }
 
 void BlockReader::find_ranges(std::int64_t first, std::int64_t runs, std::int64_t length,
                               kernels::FiniteRange* out) const {
+  const bool done = with_elements(
+      [&](const auto* x) { kernels::finite_ranges(x + first, size(runs), size(length), out); });
+  if (done) return;
   switch (dtype_) {
     case DETENT_F16: return find_ranges_of<kernels::Half>(first, runs, length, out);
     case DETENT_BF16: return find_ranges_of<kernels::BFloat16>(first, runs, length, out);
     case DETENT_F64: return find_ranges_of<double>(first, runs, length, out);
-    default: break;
+    default: return find_ranges_of<float>(first, runs, length, out);
   }
-  if (!float_in_place_) return find_ranges_of<float>(first, runs, length, out);
-  const float* x = reinterpret_cast<const float*>(bytes_) + first;
-  kernels::finite_ranges(x, size(runs), size(length), out);
 }
 
 // Several short runs at once, or a long one in pieces.

@@ -32,6 +32,20 @@ class BlockReader {
   // in buffer, into which they are read.
   const float* floats(std::int64_t first, std::int64_t count, float* buffer) const;
 
+  // f(x) with the tensor's elements, of any floating-point type, side by side in row-major order.
+  // False, and f not called, when they do not lie like that.
+  template <class F>
+  bool with_elements(F&& f) const {
+    if (!in_place_) return false;
+    switch (dtype_) {
+      case DETENT_F16: f(reinterpret_cast<const kernels::Half*>(bytes_)); break;
+      case DETENT_BF16: f(reinterpret_cast<const kernels::BFloat16*>(bytes_)); break;
+      case DETENT_F64: f(reinterpret_cast<const double*>(bytes_)); break;
+      default: f(reinterpret_cast<const float*>(bytes_)); break;
+    }
+    return true;
+  }
+
   // Widens out[r] by the elements [first + r * length, first + (r + 1) * length), r in [0, runs).
   void find_ranges(std::int64_t first, std::int64_t runs, std::int64_t length,
                    kernels::FiniteRange* out) const;
@@ -48,7 +62,7 @@ class BlockReader {
   const char* bytes_;
   detent_dtype dtype_;
   bool contiguous_;
-  bool float_in_place_;  // contiguous, aligned float32
+  bool in_place_;  // contiguous and aligned
   std::int64_t numel_;
   std::vector<std::int64_t> shape_;
   std::vector<std::int64_t> strides_;

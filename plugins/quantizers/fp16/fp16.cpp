@@ -33,16 +33,29 @@ void for_each_block(std::int64_t task, std::int64_t numel, F f) {
     f(at, static_cast<std::size_t>(std::min(kBlock, end - at)));
 }
 
-// The host's memory need not be aligned to the element, so halfs pass through a block on the stack.
 template <class Real>
 std::uint64_t cast_block(const BlockReader& reader, std::int64_t first, std::size_t count,
-                         HalfOverflow overflow, char* to) {
+                         HalfOverflow overflow, Half* to) {
   Real from[kBlock];
-  Half halfs[kBlock];
   reader.read(first, std::span(from, count));
-  const std::uint64_t beyond =
-      kernels::to_half(std::span<const Real>(from, count), overflow, halfs);
-  std::memcpy(to, halfs, count * sizeof(Half));
+  return kernels::to_half(std::span<const Real>(from, count), overflow, to);
+}
+
+// The elements of one task.
+std::uint64_t cast_task(const BlockReader& reader, std::int64_t task, HalfOverflow overflow,
+                        Half* to) {
+  const std::int64_t begin = task * kTaskElements;
+  const std::int64_t end = std::min(begin + kTaskElements, reader.numel());
+  std::uint64_t beyond = 0;
+  const bool in_place = reader.with_elements([&]<class T>(const T* x) {
+    if constexpr (std::is_floating_point_v<T>)
+      beyond = kernels::to_half(std::span(x + begin, x + end), overflow, to + begin);
+  });
+  if (in_place && (reader.dtype() == DETENT_F32 || reader.dtype() == DETENT_F64)) return beyond;
+  for_each_block(task, reader.numel(), [&](std::int64_t first, std::size_t count) {
+    const auto cast = reader.dtype() == DETENT_F64 ? &cast_block<double> : &cast_block<float>;
+    beyond += cast(reader, first, count, overflow, to + first);
+  });
   return beyond;
 }
 
@@ -96,13 +109,9 @@ class Fp16 : public sdk::Quantizer {
     must(out.create("qweight", DETENT_F16, weight.shape(), q));
     const std::int64_t tasks = divide_up(reader.numel(), kTaskElements);
     std::vector<std::uint64_t> beyond(static_cast<std::size_t>(tasks));
-    char* to = static_cast<char*>(q.bytes());
+    auto* const to = static_cast<Half*>(q.bytes());
     must(run_tasks(call, tasks, [&](std::int64_t task) {
-      for_each_block(task, reader.numel(), [&](std::int64_t first, std::size_t count) {
-        const auto cast = reader.dtype() == DETENT_F64 ? &cast_block<double> : &cast_block<float>;
-        beyond[static_cast<std::size_t>(task)] +=
-            cast(reader, first, count, on_overflow(), to + first * std::int64_t{sizeof(Half)});
-      });
+      beyond[static_cast<std::size_t>(task)] = cast_task(reader, task, on_overflow(), to);
     }));
     const auto total = std::accumulate(beyond.begin(), beyond.end(), std::uint64_t{0});
     if (total != 0 && overflow_ == "error") return refuse(total, reader.numel());
@@ -114,12 +123,11 @@ class Fp16 : public sdk::Quantizer {
     float* x = require_output(out);
     const std::int64_t numel = out.view().numel();
     const char* from = require_tensor(quantized, "qweight", DETENT_F16, out.view().shape());
+    const auto* const halfs = reinterpret_cast<const Half*>(from);
     return run_tasks(call, divide_up(numel, kTaskElements), [&](std::int64_t task) {
-      for_each_block(task, numel, [&](std::int64_t first, std::size_t count) {
-        Half halfs[kBlock];
-        std::memcpy(halfs, from + first * std::int64_t{sizeof(Half)}, count * sizeof(Half));
-        kernels::to_float(std::span<const Half>(halfs, count), x + first);
-      });
+      const std::int64_t begin = task * kTaskElements;
+      const std::int64_t end = std::min(begin + kTaskElements, numel);
+      kernels::to_float(std::span(halfs + begin, halfs + end), x + begin);
     });
   }
 

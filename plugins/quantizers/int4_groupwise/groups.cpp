@@ -2,6 +2,8 @@
 #include "int4_groupwise/groups.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <span>
 
 #include "common/tasks.hpp"
 #include <detent/kernels/quantize_affine.hpp>
@@ -60,20 +62,36 @@ AffineParams search(std::span<const float> group, AffineParams given, AffinePara
   return given_error < plain_error ? near_given : near_plain;
 }
 
-}  // namespace
-
-GroupedMatrix::GroupedMatrix(const Shape& shape, std::int64_t wanted_group_size) {
-  for (std::size_t d = 0; d < shape.size(); ++d)
-    (d == 0 && shape.size() > 1 ? rows : columns) *= shape[d];
-  group_size = std::clamp<std::int64_t>(wanted_group_size, 1, std::max<std::int64_t>(1, columns));
-  groups_per_row = divide_up(columns, group_size);
+// Rows as they lie in the tensor, each in one go: nothing is searched, and parameters are given or
+// chosen by Detent's own rule. Nothing when the tensor does not lie like that.
+std::optional<sdk::Status> quantize_rows(const BlockReader& weight, const GroupedMatrix& matrix,
+                                         const GroupRules& rules, bool given, const sdk::Call& call,
+                                         std::vector<AffineParams>& params, std::uint8_t* codes) {
+  if (rules.search != ScaleSearch::none || !(given || rules.rule == kernels::AffineRule{}))
+    return std::nullopt;
+  const std::size_t group_size = size(matrix.group_size);
+  std::optional<sdk::Status> status;
+  weight.with_elements([&]<class T>(const T* x) {
+    const auto make_body = [&] {
+      return [&](std::int64_t row) {
+        const std::span<const T> elements(x + row * matrix.columns, size(matrix.columns));
+        AffineParams* const chosen = &params[size(row * matrix.groups_per_row)];
+        std::uint8_t* const to = codes + row * matrix.row_bytes();
+        if (given)
+          kernels::quantize_int4_row(elements, {group_size, chosen}, kInt4, to);
+        else if (!kernels::round_int4_row(elements, {group_size, kInt4, rules.mapping}, chosen, to))
+          throw sdk::Error(DETENT_E_NUMERIC, "");
+      };
+    };
+    status = for_each_row(matrix, call, make_body);
+  });
+  return status;
 }
 
-sdk::Status quantize_groups(const BlockReader& weight, const GroupedMatrix& matrix,
-                            GroupRules rules, const sdk::Call& call,
-                            std::vector<AffineParams>& params, std::uint8_t* codes) {
-  const bool given = !params.empty();
-  params.resize(size(matrix.rows * matrix.groups_per_row));
+// Rows of any tensor, by way of a buffer, and with a search.
+sdk::Status search_rows(const BlockReader& weight, const GroupedMatrix& matrix,
+                        const GroupRules& rules, bool given, const sdk::Call& call,
+                        std::vector<AffineParams>& params, std::uint8_t* codes) {
   const auto make_body = [&] {
     return [&, buffer = std::vector<float>(size(matrix.columns)),
             plain =
@@ -93,7 +111,28 @@ sdk::Status quantize_groups(const BlockReader& weight, const GroupedMatrix& matr
                                  codes + row * matrix.row_bytes());
     };
   };
-  const sdk::Status status = for_each_row(matrix, call, make_body);
+  return for_each_row(matrix, call, make_body);
+}
+
+}  // namespace
+
+GroupedMatrix::GroupedMatrix(const Shape& shape, std::int64_t wanted_group_size) {
+  for (std::size_t d = 0; d < shape.size(); ++d)
+    (d == 0 && shape.size() > 1 ? rows : columns) *= shape[d];
+  group_size = std::clamp<std::int64_t>(wanted_group_size, 1, std::max<std::int64_t>(1, columns));
+  groups_per_row = divide_up(columns, group_size);
+}
+
+sdk::Status quantize_groups(const BlockReader& weight, const GroupedMatrix& matrix,
+                            GroupRules rules, const sdk::Call& call,
+                            std::vector<AffineParams>& params, std::uint8_t* codes) {
+  const bool given = !params.empty();
+  params.resize(size(matrix.rows * matrix.groups_per_row));
+  const std::optional<sdk::Status> in_place =
+      quantize_rows(weight, matrix, rules, given, call, params, codes);
+  const sdk::Status status = in_place.has_value()
+                                 ? *in_place
+                                 : search_rows(weight, matrix, rules, given, call, params, codes);
   if (status.code() != DETENT_E_NUMERIC) return status;
   return {DETENT_E_NUMERIC, "the weight holds NaN or infinite values"};
 }

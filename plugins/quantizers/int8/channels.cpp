@@ -89,9 +89,45 @@ sdk::Status find_ranges(const BlockReader& weight, const Channels& channels, con
 }
 
 template <class Code>
+bool round_channels(const BlockReader& weight, const Channels& channels, const RoundingRules& rules,
+                    const sdk::Call& call, std::vector<kernels::AffineParams>& params, Code* q,
+                    sdk::Status* status) {
+  constexpr std::int64_t kLongest = 4 * kTaskElements;
+  if (channels.outer != 1 || channels.inner < 1 || channels.inner > kLongest) return false;
+  params.resize(size(channels.count));
+  const std::int64_t inner = channels.inner;
+  const std::int64_t at_once = std::max<std::int64_t>(1, kTaskElements / inner);
+  return weight.with_elements([&](const auto* x) {
+    *status = run_tasks(call, divide_up(channels.count, at_once), [&](std::int64_t task) {
+      const std::int64_t end = std::min((task + 1) * at_once, channels.count);
+      for (std::int64_t c = task * at_once; c < end; ++c) {
+        FiniteRange found;
+        kernels::finite_ranges(x + c * inner, 1, size(inner), &found);
+        if (found.non_finite != 0) throw sdk::Error(DETENT_E_NUMERIC, "");
+        params[size(c)] = kernels::choose_affine(found.range.lo, found.range.hi, rules.codes,
+                                                 rules.mapping, rules.rule);
+        kernels::quantize_affine(x + c * inner, size(inner), params[size(c)], rules.codes,
+                                 q + c * inner);
+      }
+    });
+  });
+}
+
+template <class Code>
 sdk::Status quantize_channels(const BlockReader& weight, const ChannelMap& map,
                               const sdk::Call& call, Code* q) {
   const std::int64_t numel = map.channels.numel();
+  sdk::Status status;
+  const bool in_place = weight.with_elements([&](const auto* x) {
+    status = run_tasks(call, divide_up(numel, kTaskElements), [&](std::int64_t task) {
+      for_each_part(map.channels, task * kTaskElements, std::min((task + 1) * kTaskElements, numel),
+                    [&](std::int64_t first, std::int64_t n, std::size_t channel) {
+                      kernels::quantize_affine(x + first, size(n), map.params[channel], map.codes,
+                                               q + first);
+                    });
+    });
+  });
+  if (in_place) return status;
   return run_tasks(call, divide_up(numel, kTaskElements), [&](std::int64_t task) {
     const std::int64_t end = std::min((task + 1) * kTaskElements, numel);
     for (std::int64_t at = task * kTaskElements; at < end; at += kBlock) {
@@ -120,6 +156,12 @@ sdk::Status dequantize_channels(const Code* q, const ChannelMap& map, const sdk:
   });
 }
 
+template bool round_channels(const BlockReader&, const Channels&, const RoundingRules&,
+                             const sdk::Call&, std::vector<kernels::AffineParams>&, std::int8_t*,
+                             sdk::Status*);
+template bool round_channels(const BlockReader&, const Channels&, const RoundingRules&,
+                             const sdk::Call&, std::vector<kernels::AffineParams>&, std::uint8_t*,
+                             sdk::Status*);
 template sdk::Status quantize_channels(const BlockReader&, const ChannelMap&, const sdk::Call&,
                                        std::int8_t*);
 template sdk::Status quantize_channels(const BlockReader&, const ChannelMap&, const sdk::Call&,

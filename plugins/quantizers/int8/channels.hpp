@@ -35,6 +35,22 @@ struct ChannelMap {
   kernels::Codes codes;
 };
 
+struct RoundingRules {
+  kernels::Codes codes;
+  kernels::Mapping mapping;
+  kernels::AffineRule rule;
+};
+
+// Chooses the parameters of each channel from its own range, then writes its codes while it is in
+// the cache. Not for tensors that do not lie side by side, nor for channels that come in pieces or
+// are too few and too long to be shared out: false, and nothing done.
+//
+// Errors    DETENT_E_NUMERIC for NaN and infinite values, in *status
+template <class Code>
+bool round_channels(const BlockReader& weight, const Channels& channels, const RoundingRules& rules,
+                    const sdk::Call& call, std::vector<kernels::AffineParams>& params, Code* q,
+                    sdk::Status* status);
+
 // Code is int8_t or uint8_t; q and x hold channels.numel() elements.
 template <class Code>
 sdk::Status quantize_channels(const BlockReader& weight, const ChannelMap& map,

@@ -27,6 +27,8 @@
 namespace detent::quantizers {
 namespace {
 
+constexpr const char* kNotFinite = "the weight holds NaN or infinite values";
+
 constexpr const char* kSchema = R"json({
   "type": "object",
   "additionalProperties": false,
@@ -126,14 +128,11 @@ class Int8 : public sdk::Quantizer {
     const BlockReader reader(weight);
     const Channels channels = per_channel_ ? channels_along(shape, axis_) : one_channel(shape);
     const Shape scales = scale_shape(shape);
-    const auto params = stats.get("scale") != nullptr ? require_params(stats, scales, zero_points())
-                                                      : choose_params(reader, channels, call);
-    write_params(params, scales, out);
+    ParamOutputs outputs = create_params(scales, out);
     sdk::MutableTensor q;
     must(out.create("qweight", dtype(), shape, q));
-    const ChannelMap map{channels, params, codes()};
-    return unsigned_ ? quantize_channels(reader, map, call, q.data<std::uint8_t>())
-                     : quantize_channels(reader, map, call, q.data<std::int8_t>());
+    return unsigned_ ? quantize(reader, channels, stats, call, outputs, q.data<std::uint8_t>())
+                     : quantize(reader, channels, stats, call, outputs, q.data<std::int8_t>());
   }
 
   // Type, granularity and axis are those of what is stored; the parameters stand in where it is
@@ -230,25 +229,56 @@ class Int8 : public sdk::Quantizer {
     params.reserve(ranges.size());
     const kernels::AffineRule rule = rule_of(convention_, 8);
     for (const kernels::FiniteRange& r : ranges) {
-      if (r.non_finite != 0)
-        throw sdk::Error(DETENT_E_NUMERIC, "the weight holds NaN or infinite values");
+      if (r.non_finite != 0) throw sdk::Error(DETENT_E_NUMERIC, kNotFinite);
       params.push_back(kernels::choose_affine(r.range.lo, r.range.hi, codes(), symmetric_, rule));
     }
     return params;
   }
 
-  void write_params(const std::vector<kernels::AffineParams>& params, const Shape& shape,
-                    const sdk::Sink& out) const {
+  struct ParamOutputs {
+    Shape shape;
     sdk::MutableTensor scale;
-    must(out.create("scale", DETENT_F32, shape, scale));
-    for (std::size_t i = 0; i < params.size(); ++i) scale.data<float>()[i] = params[i].scale;
-    if (symmetric_) return;
     sdk::MutableTensor zero;
-    must(out.create("zero_point", dtype(), shape, zero));
-    auto* bytes = static_cast<std::uint8_t*>(zero.bytes());  // two's complement for int8
+  };
+
+  ParamOutputs create_params(const Shape& shape, const sdk::Sink& out) const {
+    ParamOutputs outputs{shape, {}, {}};
+    must(out.create("scale", DETENT_F32, shape, outputs.scale));
+    if (!symmetric_) must(out.create("zero_point", dtype(), shape, outputs.zero));
+    return outputs;
+  }
+
+  void write_params(const std::vector<kernels::AffineParams>& params, ParamOutputs& to) const {
+    for (std::size_t i = 0; i < params.size(); ++i) to.scale.data<float>()[i] = params[i].scale;
+    if (symmetric_) return;
+    auto* bytes = static_cast<std::uint8_t*>(to.zero.bytes());  // two's complement for int8
     for (std::size_t i = 0; i < params.size(); ++i)
       bytes[i] = static_cast<std::uint8_t>(params[i].zero_point);
   }
+
+  // An observer's parameters, or those of the weight's own ranges; and the codes.
+  template <class Code>
+  sdk::Status quantize(const BlockReader& reader, const Channels& channels,
+                       const sdk::Source& stats, const sdk::Call& call, ParamOutputs& outputs,
+                       Code* q) const {
+    std::vector<kernels::AffineParams> params;
+    sdk::Status status;
+    const bool given = stats.get("scale") != nullptr;
+    if (!given && round_channels(reader, channels, rounding(), call, params, q, &status)) {
+      if (status.code() == DETENT_E_NUMERIC) return {DETENT_E_NUMERIC, kNotFinite};
+    } else {
+      params = given ? require_params(stats, outputs.shape, zero_points())
+                     : choose_params(reader, channels, call);
+      status = quantize_channels(reader, {channels, params, codes()}, call, q);
+    }
+    write_params(params, outputs);
+    return status;
+  }
+
+  kernels::Mapping mapping() const {
+    return symmetric_ ? kernels::Mapping::symmetric : kernels::Mapping::asymmetric;
+  }
+  RoundingRules rounding() const { return {codes(), mapping(), rule_of(convention_, 8)}; }
 
   void plan_meta(const sdk::Planner& planner) const {
     must(planner.meta("scheme", "\"detent.affine/1\""));

@@ -6,7 +6,7 @@
 //           double does not pass through a rounded float32 on its way to Half
 // Special   infinities and the sign of zero are kept, subnormals are not flushed, NaN stays NaN;
 //           as a Half it is 0x7E00 with the sign kept
-// Errors    none. Requires both sides aligned to their elements
+// Errors    none. Neither side need be aligned to its element
 // Truth     half_to_float_ref, float_to_half_ref; every SIMD target gives the same bits
 #pragma once
 #include <cstdint>

@@ -44,8 +44,10 @@ void finite_ranges(const std::uint32_t* x, std::size_t runs, std::size_t length,
 void finite_ranges(const std::int64_t* x, std::size_t runs, std::size_t length, FiniteRange* out);
 void finite_ranges(const std::uint64_t* x, std::size_t runs, std::size_t length, FiniteRange* out);
 
-// Vectorised for f32, the type of activations; the other types walk one element at a time.
 void finite_columns(const float* x, std::size_t rows, std::size_t columns, FiniteRange* out);
+void finite_columns(const double* x, std::size_t rows, std::size_t columns, FiniteRange* out);
+void finite_columns(const Half* x, std::size_t rows, std::size_t columns, FiniteRange* out);
+void finite_columns(const BFloat16* x, std::size_t rows, std::size_t columns, FiniteRange* out);
 
 // One element at a time, as anybody would write it.
 template <class T>

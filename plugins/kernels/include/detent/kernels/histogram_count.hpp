@@ -18,13 +18,10 @@
 
 namespace detent::kernels {
 
-// Vectorised for f32, the type of activations; the other types walk one element at a time.
+// Vectorised for floating-point types; integers walk one element at a time.
 template <class T>
 void count_bins(const T* x, std::size_t n, const BinGrid& grid, std::uint64_t* even,
                 std::uint64_t* odd);
-template <>
-void count_bins<float>(const float* x, std::size_t n, const BinGrid& grid, std::uint64_t* even,
-                       std::uint64_t* odd);
 
 // One element at a time, as anybody would write it.
 template <class T>

@@ -9,19 +9,25 @@
 //           (which turns the tie 37.5 / 15 into 2.5000002); ties to even. On the way back the
 //           float32 product of an exact integer
 // Special   NaN gives zero_point, +Inf codes.max, -Inf codes.min; a quotient that overflows too
-// Errors    none. Requires scale finite and >= the smallest normal float32, codes that the type
+// Errors    none. T: float, double, Half or BFloat16; Code: int8_t or uint8_t.
+//           Requires scale finite and >= the smallest normal float32, codes that the type
 //           of q holds, zero_point in codes
 // Truth     quantize_affine_ref, dequantize_affine_ref; every SIMD target gives the same bytes
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "detent/kernels/affine.hpp"
+#include "detent/kernels/element.hpp"
 
 namespace detent::kernels {
 
 void quantize_affine(std::span<const float> x, AffineParams params, Codes codes, std::int8_t* q);
 void quantize_affine(std::span<const float> x, AffineParams params, Codes codes, std::uint8_t* q);
+// The same of what to_float makes of x; x need not be aligned to its element.
+template <class T, class Code>
+void quantize_affine(const T* x, std::size_t n, AffineParams params, Codes codes, Code* q);
 
 void dequantize_affine(std::span<const std::int8_t> q, AffineParams params, float* x);
 void dequantize_affine(std::span<const std::uint8_t> q, AffineParams params, float* x);
