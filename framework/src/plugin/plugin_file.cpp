@@ -26,8 +26,8 @@ bool changed_mode(const detent_library& library, bool now) {
   return known.contains(&library);
 }
 
-// The loader knows a library by its path: of one that was loaded and then replaced it would give the
-// old code again, which is not what was hashed.
+// The loader knows a library by its path: of one that was loaded and then replaced it would give
+// the old code again, which is not what was hashed.
 void refuse_replaced(const fs::path& path, const File::Identity& identity) {
   static std::mutex mutex;
   static auto& loaded = *new std::map<fs::path, File::Identity>;
