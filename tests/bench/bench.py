@@ -11,6 +11,7 @@ import argparse
 import datetime
 import os
 import pathlib
+import signal
 import sys
 import time
 from typing import Any, Callable
@@ -91,6 +92,8 @@ def describe(bench: Bench) -> None:
 
 
 def main() -> int:
+    # Gigabytes in memory are not left behind by who is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse_arguments()
     bench = Bench(options)
     if not (bench.binaries / "detent_bench_once").is_file():

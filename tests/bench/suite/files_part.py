@@ -86,7 +86,7 @@ def run_files(document: dict[str, Any], binaries: pathlib.Path, base: pathlib.Pa
     if not room_for(base, 4.5 * shape.bytes):
         notes.append("files: there is no room for the model and its copies")
         return
-    with tempfile.TemporaryDirectory(dir=base) as folder:
+    with tempfile.TemporaryDirectory(prefix="detent-bench-", dir=base) as folder:
         files = Files(binaries, pathlib.Path(folder), shape)
         jobs = [files.detent("file", scheme, threads) for scheme in SCHEMES for threads in (1, 2)]
         if not quick:
@@ -111,7 +111,7 @@ def run_scaling(document: dict[str, Any], binaries: pathlib.Path, base: pathlib.
         if not room_for(base, 2 * shape.bytes):
             notes.append(f"scaling: there is no room for {label}")
             continue
-        with tempfile.TemporaryDirectory(dir=base) as folder:
+        with tempfile.TemporaryDirectory(prefix="detent-bench-", dir=base) as folder:
             files = Files(binaries, pathlib.Path(folder), shape)
             print(f"    {label}", flush=True)
             jobs = [files.detent(f"size {label}", scheme, threads)

@@ -102,7 +102,7 @@ def run(document: dict[str, Any], binaries: pathlib.Path, python: Optional[pathl
     if not program.is_file():
         document["notes"][PART] = ["google-benchmark is not installed: plugins were not timed"]
         return
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(prefix="detent-bench-", dir=folder) as scratch:
         ours = Server([str(program), "--serve"], scratch)
         theirs = None
         if python:
