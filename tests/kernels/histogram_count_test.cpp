@@ -77,9 +77,9 @@ TEST_CASE("count_bins takes ordinary values, each in the bin that holds it") {
   }
 }
 
-TEMPLATE_TEST_CASE("many elements are counted, in small tables too", "", float, double, Half,
+TEMPLATE_TEST_CASE("many elements are counted, most of them in one bin", "", float, double, Half,
                    BFloat16) {
-  std::vector<TestType> x(70001, TestType{});  // most of them in one bin
+  std::vector<TestType> x(70001, TestType{});
   const auto awkward = test::awkward_values<TestType>(x.size(), 3);
   for (std::size_t i = 0; i < x.size(); i += 7) x[i] = awkward[i];
   for (const std::int64_t bins : {2048, 2049}) compare(x, choose_grid(range_of(x), bins));

@@ -2,6 +2,7 @@
 #include "int4_groups.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "affine_limits.hpp"
 
@@ -32,7 +33,13 @@ struct GroupBatch {
   alignas(64) float hi[kGroups] = {};
   alignas(64) float scale[kGroups] = {};
   alignas(64) std::int32_t zero[kGroups] = {};
-  alignas(64) NearBounds bounds[kGroups];
+  // Of NearBounds.
+  alignas(64) float low[kGroups] = {};
+  alignas(64) float high[kGroups] = {};
+  alignas(64) float lowest[kGroups] = {};
+  alignas(64) float highest[kGroups] = {};
+
+  NearBounds bounds(std::size_t g) const { return {low[g], high[g], lowest[g], highest[g]}; }
 };
 
 }  // namespace detent::kernels
@@ -205,9 +212,9 @@ HWY_INLINE std::size_t pack_groups(const T* x, std::size_t n, const GroupBatch& 
   std::size_t i = 0;
   for (; i + 2 * half <= n; i += 2 * half) {
     auto sure = hn::FirstN(df, hn::Lanes(df));
-    const auto first = pack_half(x + i, batch.bounds[g], batch.zero[g], sure);
+    const auto first = pack_half(x + i, batch.bounds(g), batch.zero[g], sure);
     next();
-    const auto second = pack_half(x + i + half, batch.bounds[g], batch.zero[g], sure);
+    const auto second = pack_half(x + i + half, batch.bounds(g), batch.zero[g], sure);
     next();
     store_halves(first, second, bytes + i / 2);
     if (HWY_UNLIKELY(!hn::AllTrue(df, sure)))
@@ -216,9 +223,25 @@ HWY_INLINE std::size_t pack_groups(const T* x, std::size_t n, const GroupBatch& 
   return i;
 }
 
+// near_bounds of each group.
 HWY_INLINE void set_bounds(GroupBatch& batch, std::size_t groups, Codes codes) {
-  for (std::size_t g = 0; g < groups; ++g)
-    batch.bounds[g] = near_bounds({batch.scale[g], batch.zero[g]}, codes);
+  const Floats df;
+  const Words di;
+  const auto nan = hn::Set(df, std::numeric_limits<float>::quiet_NaN());
+  for (std::size_t g = 0; g < groups; g += hn::Lanes(df)) {
+    const auto scale = hn::Load(df, batch.scale + g);
+    const auto zero = hn::ConvertTo(df, hn::Load(di, batch.zero + g));
+    const auto inverse = hn::Div(hn::Set(df, 1.0F), scale);
+    const auto usable =
+        hn::And(hn::Ge(scale, hn::Set(df, kNearLeast)), hn::Le(scale, hn::Set(df, kNearMost)));
+    const auto low = hn::IfThenElse(usable, hn::Mul(inverse, hn::Set(df, kBelow)), nan);
+    hn::Store(low, df, batch.low + g);
+    hn::Store(hn::Mul(inverse, hn::Set(df, kAbove)), df, batch.high + g);
+    const auto lowest = hn::Set(df, kStepMagic + static_cast<float>(codes.min));
+    const auto highest = hn::Set(df, kStepMagic + static_cast<float>(codes.max));
+    hn::Store(hn::Sub(lowest, zero), df, batch.lowest + g);
+    hn::Store(hn::Sub(highest, zero), df, batch.highest + g);
+  }
 }
 
 template <class T>
