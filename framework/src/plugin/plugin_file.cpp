@@ -28,23 +28,42 @@ bool changed_mode(const detent_library& library, bool now) {
 
 // The loader knows a library by its path: of one that was loaded and then replaced it would give
 // the old code again, which is not what was hashed.
-void refuse_replaced(const fs::path& path, const File::Identity& identity) {
-  static std::mutex mutex;
-  static auto& loaded = *new std::map<fs::path, File::Identity>;
-  const std::lock_guard lock(mutex);
-  File::Identity content = identity;
-  content.changed_ns = 0;  // whose rights were changed is the same file
-  const auto [first, is_new] = loaded.emplace(path, content);
-  if (!is_new && first->second != content)
+class LoadedFiles {
+ public:
+  static void refuse_replaced(const fs::path& path, const File::Identity& identity) {
+    const std::lock_guard lock(mutex());
+    const auto it = files().find(path);
+    if (it == files().end() || it->second == content(identity)) return;
     throw Error(ErrorCode::plugin, "was replaced after this process had loaded it: start again");
-}
+  }
+  static void add(const fs::path& path, const File::Identity& identity) {
+    const std::lock_guard lock(mutex());
+    files().emplace(path, content(identity));
+  }
+
+ private:
+  static File::Identity content(File::Identity identity) {
+    identity.changed_ns = 0;  // whose rights were changed is the same file
+    return identity;
+  }
+  static std::mutex& mutex() {
+    static std::mutex instance;
+    return instance;
+  }
+  static std::map<fs::path, File::Identity>& files() {
+    static auto& instance = *new std::map<fs::path, File::Identity>;
+    return instance;
+  }
+};
 
 void load_guarded(const fs::path& path, const PluginSurroundings& around, PluginFile& out) {
   const FpMode mode;
-  ++around.work->loaded;
   std::shared_ptr<const Library> library;
   try {
+    LoadedFiles::refuse_replaced(path, out.identity);
+    ++around.work->loaded;
     library = Library::load(path, around.services);
+    LoadedFiles::add(path, out.identity);
     out.plugins = read_descriptors(library);
   } catch (...) {
     mode.restore();
@@ -66,7 +85,6 @@ PluginFile load_plugin_file(const fs::path& path, const PluginSurroundings& arou
   ++around.work->hashed;
   check(file, out.identity, out.sha256);
   check_elf(file);
-  refuse_replaced(path, out.identity);
   load_guarded(path, around, out);
   if (File::open_to_read(path).identity() != out.identity) {
     throw Error(ErrorCode::plugin, "was changed by somebody while it was being loaded");
