@@ -43,20 +43,23 @@ HWY_INLINE hn::Vec<D> load_real(D d, const T* x) {
   }
 }
 
+// Of integers from -1 to 2^22. A float32 that is added to 1.5 * 2^23 has its integer in the lowest
+// bits of the sum; ConvertTo has more to do, because it saturates.
 template <class D>
-HWY_INLINE hn::Vec<hn::Rebind<std::int32_t, D>> to_int(D, hn::Vec<D> v) {
+HWY_INLINE hn::Vec<hn::Rebind<std::int32_t, D>> to_int(D d, hn::Vec<D> v) {
   const hn::Rebind<std::int32_t, D> di;
   if constexpr (std::is_same_v<hn::TFromD<D>, double>) {
     return hn::DemoteTo(di, v);
   } else {
-    return hn::ConvertTo(di, v);
+    const auto magic = hn::Set(d, 12582912.0F);
+    return hn::Sub(hn::BitCast(di, hn::Add(v, magic)), hn::BitCast(di, magic));
   }
 }
 
 // The bin of each element, -1 for those that have none; clears lanes of `inside` for these.
 template <bool kWide, class D, class T>
-HWY_INLINE void place_vector(D d, const T* x, const RealGrid<hn::TFromD<D>>& grid,
-                             hn::Mask<D>& inside, std::int32_t* out) {
+HWY_INLINE void place_vector(D d, const T* x, RealGrid<hn::TFromD<D>> grid, hn::Mask<D>& inside,
+                             std::int32_t* out) {
   const auto zero = hn::Zero(d);
   const auto none = hn::Set(d, hn::TFromD<D>{-1});
   const auto v = load_real(d, x);
@@ -72,8 +75,7 @@ HWY_INLINE void place_vector(D d, const T* x, const RealGrid<hn::TFromD<D>>& gri
 
 // Do all elements have a bin?
 template <bool kWide, class Real, class T>
-HWY_INLINE bool place_all(const T* x, std::size_t n, const RealGrid<Real>& grid,
-                          std::int32_t* out) {
+HWY_INLINE bool place_all(const T* x, std::size_t n, RealGrid<Real> grid, std::int32_t* out) {
   const hn::ScalableTag<Real> d;
   const hn::CappedTag<Real, 1> one;
   const std::size_t lanes = hn::Lanes(d);
@@ -137,17 +139,17 @@ bool fits(const BinGrid& grid) {
   constexpr int kLimit = std::is_same_v<Real, float> ? 126 : 1022;
   return grid.exponent >= -kLimit && grid.exponent <= kLimit &&
          static_cast<std::int64_t>(static_cast<Real>(grid.first)) == grid.first &&
-         grid.count < (1 << 24);
+         grid.count < (1 << 22);
 }
 
 // Elements per call of the vector kernel: the places stay in the first-level cache.
-constexpr std::size_t kChunk = 1024;
+constexpr std::size_t kChunk = 512;
+constexpr std::size_t kSmallBins = 2048;
 
 using Places = std::array<std::int32_t, kChunk>;
 
-// Tables of 64 bits each that are two: four, or narrower counters, were not faster.
-void add_places(const Places& places, std::size_t n, bool all_inside, std::uint64_t* even,
-                std::uint64_t* odd) {
+template <class Count>
+void add_places(const Places& places, std::size_t n, bool all_inside, Count* even, Count* odd) {
   std::size_t i = 0;
   for (; i + 2 <= n && all_inside; i += 2) {
     ++even[places[i]];
@@ -157,6 +159,29 @@ void add_places(const Places& places, std::size_t n, bool all_inside, std::uint6
     if (places[i] >= 0) ++(i % 2 == 0 ? even : odd)[places[i]];
 }
 
+template <class T, class Real, class Count>
+void count_in(const T* x, std::size_t n, const RealGrid<Real>& grid, Count* even, Count* odd) {
+  Places places;
+  for (std::size_t begin = 0; begin < n; begin += kChunk) {
+    const std::size_t size = std::min(kChunk, n - begin);
+    add_places(places, size, place(x + begin, size, grid, places.data()), even, odd);
+  }
+}
+
+// Two tables of 32 bits: half of the first-level cache is left to the elements. Four tables, or
+// counters of 16 bits, are slower.
+template <class T, class Real>
+void count_in_small_tables(const T* x, std::size_t n, const RealGrid<Real>& grid, std::size_t bins,
+                           std::uint64_t* counts) {
+  constexpr std::size_t kPart = std::size_t{1} << 31U;  // what a counter counts
+  for (std::size_t begin = 0; begin < n; begin += kPart) {
+    std::array<std::uint32_t, kSmallBins> even{};
+    std::array<std::uint32_t, kSmallBins> odd{};
+    count_in(x + begin, std::min(kPart, n - begin), grid, even.data(), odd.data());
+    for (std::size_t i = 0; i < bins; ++i) counts[i] += std::uint64_t{even[i]} + odd[i];
+  }
+}
+
 template <class T>
 void count_floats(const T* x, std::size_t n, const BinGrid& grid, std::uint64_t* even,
                   std::uint64_t* odd) {
@@ -164,11 +189,10 @@ void count_floats(const T* x, std::size_t n, const BinGrid& grid, std::uint64_t*
   if (!fits<Real>(grid)) return count_bins_ref(x, n, grid, even);
   const RealGrid<Real> scaled{std::ldexp(Real{1}, -grid.exponent), static_cast<Real>(grid.first),
                               static_cast<Real>(grid.count), grid.exponent > 0};
-  Places places;
-  for (std::size_t begin = 0; begin < n; begin += kChunk) {
-    const std::size_t size = std::min(kChunk, n - begin);
-    add_places(places, size, place(x + begin, size, scaled, places.data()), even, odd);
-  }
+  constexpr std::size_t kWorthwhile = 8 * kSmallBins;  // elements: small tables are added up
+  if (grid.count <= std::int64_t{kSmallBins} && n >= kWorthwhile)
+    return count_in_small_tables(x, n, scaled, static_cast<std::size_t>(grid.count), even);
+  count_in(x, n, scaled, even, odd);
 }
 
 }  // namespace
