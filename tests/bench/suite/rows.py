@@ -46,7 +46,7 @@ GOALS = (
     Row("min/max, per tensor", "minmax_tensor/f32/large", "torch.aminmax", 1.0,
         why="Both read as fast as the memory gives; ours counts what is not finite besides."),
     Row("min/max, per channel", "minmax_channel/f32/large", "torch.ao PerChannelMinMaxObserver", 14,
-        why="Bound by the memory: reading alone is not 14 x the peer on this machine. In the cache it is."),
+        why="Bound by the memory: reading alone is not 14 x the peer on this machine."),
     Row("histogram, 2048 bins", "histogram/f32/large", "torch.ao HistogramObserver", 8,
         why="Bound by the scatter of counts, and reads twice: the range first, as the bins depend on it."),
     Row("histogram, 2048 bins", "histogram/f32/large", "ONNX Runtime collector", 8,
