@@ -7,9 +7,10 @@
 #include <limits>
 #include <type_traits>
 
+#include "fetch_ahead.hpp"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "histogram_count.cpp"
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 // The order matters: highway.h is included again for every target.
 #include <hwy/highway.h>
@@ -160,20 +161,13 @@ void add_places(const Places& places, std::size_t n, bool all_inside, Count* eve
     if (places[i] >= 0) ++(i % 2 == 0 ? even : odd)[places[i]];
 }
 
-// While places are counted, memory would wait.
-template <class T>
-void prefetch(const T* x, std::size_t n) {
-  constexpr std::size_t kLine = 64 / sizeof(T);
-  for (std::size_t i = 0; i < n; i += kLine) hwy::Prefetch(x + i);
-}
-
 template <class T, class Real, class Count>
 void count_in(const T* x, std::size_t n, const RealGrid<Real>& grid, Count* even, Count* odd) {
   Places places;
   for (std::size_t begin = 0; begin < n; begin += kChunk) {
     const std::size_t size = std::min(kChunk, n - begin);
     const bool all_inside = place(x + begin, size, grid, places.data());
-    prefetch(x + begin + size, std::min(kChunk, n - begin - size));
+    fetch_ahead(x + begin, kChunk, kChunk);
     add_places(places, size, all_inside, even, odd);
   }
 }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "affine_limits.hpp"
+#include "fetch_ahead.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "int4_groups.cpp"
@@ -196,7 +197,7 @@ HWY_INLINE void store_halves(hn::Vec<hn::Repartition<std::uint32_t, Floats>> fir
 }
 
 // Whole units of two halves; the number of elements done.
-template <class T>
+template <bool kFetch, class T>
 HWY_INLINE std::size_t pack_groups(const T* x, std::size_t n, const GroupBatch& batch,
                                    RowGroups groups, Codes codes, std::uint8_t* bytes) {
   const Floats df;
@@ -211,6 +212,7 @@ HWY_INLINE std::size_t pack_groups(const T* x, std::size_t n, const GroupBatch& 
   };
   std::size_t i = 0;
   for (; i + 2 * half <= n; i += 2 * half) {
+    if constexpr (kFetch) fetch_ahead(x + i, 2 * half, n);  // the next batch, or row
     auto sure = hn::FirstN(df, hn::Lanes(df));
     const auto first = pack_half(x + i, batch.bounds(g), batch.zero[g], sure);
     next();
@@ -260,7 +262,8 @@ HWY_INLINE std::size_t quantize_all(const T* x, std::size_t n, RowGroups groups,
     set_bounds(batch, count, codes);
     const std::size_t begin = g * groups.group_size;
     const std::size_t size = count * groups.group_size;
-    const std::size_t done = pack_groups(x + begin, size, batch, part, codes, bytes + begin / 2);
+    const std::size_t done =
+        pack_groups<false>(x + begin, size, batch, part, codes, bytes + begin / 2);
     if (done != size) return begin + done;
   }
   return whole * groups.group_size;
@@ -282,8 +285,8 @@ HWY_INLINE RoundedGroups round_all(const T* x, std::size_t n, const Int4Rounding
     if (!finite) return {false, 0, 0};
     choose(batch, count, how, params + g);
     set_bounds(batch, count, how.codes);
-    done = begin + pack_groups(x + begin, count * how.group_size, batch,
-                               {how.group_size, params + g}, how.codes, bytes + begin / 2);
+    done = begin + pack_groups<true>(x + begin, count * how.group_size, batch,
+                                     {how.group_size, params + g}, how.codes, bytes + begin / 2);
   }
   return {true, whole, done};
 }

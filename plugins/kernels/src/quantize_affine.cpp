@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "fetch_ahead.hpp"
 #include "sum_order.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -77,10 +78,13 @@ HWY_INLINE void quantize(const T* x, std::size_t n, AffineParams params, Codes c
   const StepLimits limits(params, codes);
   const NearBounds bounds = near_bounds(params, codes);
   const std::size_t unit = 4 * hn::Lanes(Floats());
+  const bool fetch = n * sizeof(T) <= kFetchBytes;
   std::size_t i = 0;
-  for (; i + unit <= n; i += unit)
+  for (; i + unit <= n; i += unit) {
+    if (fetch) fetch_ahead(x + i, unit, n);
     if (HWY_UNLIKELY(!quantize_near(x + i, bounds, params.zero_point, q + i)))
       quantize_run(x + i, unit, limits, params, q + i);
+  }
   quantize_run(x + i, n - i, limits, params, q + i);
 }
 #endif
