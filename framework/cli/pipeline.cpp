@@ -99,7 +99,7 @@ Registry installed_plugins(const Globals& globals) {
 Pipeline load_pipeline(const Globals& globals, const PipelineOptions& options) {
   Config config = load_config(options.config, overrides(options));
   Registry registry = Registry::scan(plugin_search_path(config.plugin_search, globals.plugin_path),
-                                     config.pins, plugin_cache_file());
+                                     config.pins, plugin_cache_file(), trust_of(config));
   explain_search(registry, globals);
   check_plugins(config, registry);
   return {std::move(registry), std::move(config)};

@@ -26,13 +26,17 @@ json::Value names(const std::vector<std::string>& list) {
   return json::Array(list.begin(), list.end());
 }
 
+std::vector<std::string> promises(const Plugin& p) {
+  std::vector<std::string> words;
+  if ((p.flags & DETENT_PLUGIN_MERGE_EXACT) != 0) words.emplace_back("merge_exact");
+  if ((p.flags & DETENT_PLUGIN_DETERMINISTIC) != 0) words.emplace_back("deterministic");
+  if ((p.flags & DETENT_PLUGIN_ROWWISE) != 0) words.emplace_back("rowwise");
+  if ((p.flags & DETENT_PLUGIN_WANTS_ISOLATION) != 0) words.emplace_back("wants_isolation");
+  return words;
+}
+
 json::Object all_facts(const Plugin& p) {
   json::Object o = facts(p);
-  json::Array capabilities;
-  if ((p.flags & DETENT_PLUGIN_MERGE_EXACT) != 0) capabilities.push_back("merge_exact");
-  if ((p.flags & DETENT_PLUGIN_DETERMINISTIC) != 0) capabilities.push_back("deterministic");
-  if ((p.flags & DETENT_PLUGIN_ROWWISE) != 0) capabilities.push_back("rowwise");
-  if ((p.flags & DETENT_PLUGIN_WANTS_ISOLATION) != 0) capabilities.push_back("wants_isolation");
   o.set("name", p.name);
   o.set("description", p.description);
   o.set("license", p.license);
@@ -40,7 +44,8 @@ json::Object all_facts(const Plugin& p) {
   o.set("params_schema", p.params_schema);
   o.set("provides", names(p.provides));
   o.set("requires", names(p.requirements));
-  o.set("capabilities", std::move(capabilities));
+  o.set("capabilities", names(promises(p)));
+  o.set("limits", p.capabilities);
   o.set("build", p.build);
   o.set("abi", fmt::format("{}.{}", p.abi_major, p.abi_minor));
   o.set("origin", p.origin);
@@ -86,8 +91,9 @@ std::string parameters(const json::Value& schema) {
   for (const json::Member& m : *properties->if_object()) {
     const json::Object& p = *m.value.if_object();
     text += fmt::format("  {}", m.key);
-    for (const char* key : {"type", "enum", "minimum", "exclusiveMinimum", "maximum",
-                            "exclusiveMaximum", "default", "x-default-by-role"})
+    for (const char* key :
+         {"type", "enum", "const", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum",
+          "multipleOf", "default", "x-default-by-role"})
       if (const json::Value* v = p.find(key)) text += fmt::format("  {} {}", key, json::dump(*v));
     text += '\n';
     if (const json::Value* d = p.find("description"); d != nullptr && d->if_string() != nullptr)
@@ -141,7 +147,12 @@ int plugins_show(const Globals& globals, const std::string& id) {
   if (!p.aliases.empty()) text += "aliases     " + join_words(p.aliases) + "\n";
   if (!p.provides.empty()) text += "provides    " + join_words(p.provides) + "\n";
   if (!p.requirements.empty()) text += "requires    " + join_words(p.requirements) + "\n";
-  print_text(text + "parameters\n" + parameters(p.params_schema));
+  if (const auto words = promises(p); !words.empty())
+    text += "promises    " + join_words(words) + "\n";
+  text += "parameters\n" + parameters(p.params_schema);
+  for (const json::Member& limit : *p.capabilities.if_object())
+    text += fmt::format("limits of the {}\n", limit.key) + parameters(limit.value);
+  print_text(text);
   return 0;
 }
 

@@ -181,4 +181,8 @@ void check_plugins(Config& config, const Registry& registry) {
   config.statistic_providers = providers_in(registry);
 }
 
+PluginTrust trust_of(const Config& config) {
+  return config.only_pinned ? PluginTrust::pinned : PluginTrust::any;
+}
+
 }  // namespace detent

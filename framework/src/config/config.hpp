@@ -91,6 +91,7 @@ struct Config {
   ModelOptions model_options;
   std::vector<std::filesystem::path> plugin_search;
   std::vector<std::pair<std::string, std::string>> pins;  // id, sha256 in hexadecimal
+  bool only_pinned = false;  // of the libraries outside the installation
   bool has_calibration = false;                           // "calibration" is given
   std::vector<std::filesystem::path> calibration_data;
   std::int64_t calibration_samples = 150;
@@ -132,6 +133,8 @@ Config load_config(const std::filesystem::path& file, const std::vector<ConfigOv
 Config parse_rules(std::string_view text);
 
 class Registry;
+enum class PluginTrust;
+PluginTrust trust_of(const Config& config);
 
 // Finds every plugin and checks its parameters against its schema, then fills in the defaults, and
 // finds who provides statistics. All mistakes at once; an unknown plugin is Error{config}, one that

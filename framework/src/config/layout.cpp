@@ -95,6 +95,13 @@ const Layout& plugins_layout() {
         .title = "Search",
         .description = "Folders that are searched before all others; relative to this file.",
         .default_json = "[]"},
+       {.name = "trust",
+        .shape = Shape::choice,
+        .title = "Trust",
+        .description = "pinned: outside the installation only libraries whose hash is pinned are "
+                       "loaded; any: all that are found.",
+        .default_json = "\"any\"",
+        .choices = {"any", "pinned"}},
        {.name = "pin",
         .shape = Shape::text_map,
         .title = "Pins",

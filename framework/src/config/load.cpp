@@ -125,6 +125,7 @@ void read_runtime(Config& config, const Cursor& at) {
 void read_config(Config& config, const Cursor& root) {
   read_model(config, root["model"]);
   config.plugin_search = read_paths(config, root["plugins"]["search"]);
+  config.only_pinned = root["plugins"]["trust"].text() == "pinned";
   read_pins(config, root["plugins"]["pin"]);
   read_calibration(config, root["calibration"]);
   config.rules = read_rules(root["rules"]);

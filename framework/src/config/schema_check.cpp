@@ -4,9 +4,11 @@
 #include <cmath>
 #include <cstdint>
 #include <fmt/format.h>
+#include <optional>
 
 #include "base/text.hpp"
 #include "config/message.hpp"
+#include "config/nearest_value.hpp"
 #include "config/schema.hpp"
 
 namespace detent {
@@ -128,11 +130,28 @@ class Checker {
     const std::string* text = value.if_string();
     add(fmt::format("{} is not allowed for {}: expected {}", abridged(value), subject_,
                     join_or(shown)),
-        text == nullptr ? "" : did_you_mean(*text, names));
+        text == nullptr ? nearest_hint(value, rules) : did_you_mean(*text, names));
     return false;
   }
 
+  static std::string nearest_hint(const Value& value, const Object& rules) {
+    const std::optional<Value> nearest = nearest_allowed(value, rules);
+    return nearest ? fmt::format("the nearest that is allowed is {}", dump(*nearest)) : "";
+  }
+
   void check_number(const Value& value, const Object& rules, const std::string& name) {
+    const std::size_t before = out_.size();
+    check_limits(value, rules, name);
+    if (out_.size() == before) return;
+    // An end that is the nearest itself has just been named.
+    const std::optional<Value> nearest = nearest_allowed(value, rules);
+    for (const char* end : {"minimum", "maximum"})
+      if (const Value* v = rules.find(end); v != nullptr && nearest && compare(*v, *nearest) == 0)
+        return;
+    out_.back().hint = nearest_hint(value, rules);
+  }
+
+  void check_limits(const Value& value, const Object& rules, const std::string& name) {
     const std::string shown = abridged(value);
     if (const Value* v = rules.find("minimum"); v != nullptr && compare(value, *v) < 0)
       add(fmt::format("{} is less than {}, the smallest {} of {}", shown, dump(*v), name, where_));

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/dtype.hpp"
+#include "plan/limits.hpp"
 #include "plan/refuse_scheme.hpp"
 
 namespace detent {
@@ -105,6 +106,7 @@ class ActivationPlanner {
     if (!answer.declined.empty()) return answer;
     refuse_target(answer, scheme, weight.layer);
     refuse_missing_statistics(config_, scheme, answer, name);
+    refuse_beyond_limits(config_, scheme, answer, name, DETENT_F32);
     return answer;
   }
 

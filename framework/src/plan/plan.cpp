@@ -11,6 +11,7 @@
 #include "base/dtype.hpp"
 #include "plan/activations.hpp"
 #include "plan/blocks.hpp"
+#include "plan/limits.hpp"
 #include "plan/refuse_scheme.hpp"
 #include "plan/select.hpp"
 #include "plan/statistics.hpp"
@@ -41,6 +42,7 @@ class Planner {
     if (program_ != nullptr) plan_activations(config_, model_, *program_, pool_, plan_);
     plan_statistics(config_, model_, program_, plan_);
     refuse_name_clashes();
+    refuse_beyond_serializers(config_, model_, plan_);
     add_up();
     plan_blocks(config_, model_, program_, pool_.threads(), plan_);
     warn_of_auto();
@@ -143,6 +145,9 @@ class Planner {
       plan.reason = fmt::format("{} is no floating-point type", dtype_name(tensor.dtype));
     } else if (const std::string* why = out_of_reach(tensor)) {
       plan.reason = fmt::format("the program cannot be given another: {}", *why);
+    } else if (std::string beyond = beyond_quantizer(config_, rule->weight->quantizer, tensor);
+               !beyond.empty()) {
+      plan.reason = std::move(beyond);
     } else {
       ask_quantizer(layer, tensor, *rule->weight, plan);
     }
@@ -181,6 +186,7 @@ class Planner {
       return;
     }
     refuse_missing_statistics(config_, scheme, answer, tensor.name);
+    refuse_beyond_limits(config_, scheme, answer, tensor.name, tensor.dtype);
     warn_of_no_effect(tensor);
     plan.quantize = true;
     plan.scheme = &scheme;

@@ -52,6 +52,7 @@ void write_plugin(ByteWriter& out, const Plugin& p) {
        {&p.id, &p.version, &p.name, &p.description, &p.vendor, &p.license})
     out.text(*text);
   out.text(json::dump(p.params_schema));
+  out.text(json::dump(p.capabilities));
   for (const auto* list : {&p.aliases, &p.provides, &p.requirements}) write_list(out, *list);
 }
 
@@ -69,6 +70,7 @@ Plugin read_plugin(ByteReader& in, std::uint64_t index) {
   const std::string vendor = c_text(in);
   const std::string license = c_text(in);
   const std::string schema = c_text(in);
+  const std::string capabilities = c_text(in);
   const CList aliases(in);
   const CList provides(in);
   const CList requirements(in);
@@ -79,6 +81,7 @@ Plugin read_plugin(ByteReader& in, std::uint64_t index) {
   c.vendor = vendor.c_str();
   c.license = license.c_str();
   c.params_schema = schema.c_str();
+  c.capabilities = capabilities.c_str();
   c.aliases = aliases.pointers.data();
   c.provides = provides.pointers.data();
   c.requires_ = requirements.pointers.data();

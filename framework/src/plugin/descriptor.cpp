@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "config/schema.hpp"
 #include "json/parse.hpp"
+#include "plugin/capabilities.hpp"
 
 namespace detent {
 namespace {
@@ -51,8 +52,7 @@ std::vector<std::string> read_list(const char* const* list, const std::string& w
   return out;
 }
 
-json::Value read_schema(const char* text, const std::string& id) {
-  const std::string what = fmt::format("params_schema of \"{}\"", id);
+json::Value read_object(const char* text, const std::string& what) {
   const std::string schema = checked_text(text, what, kMaxSchemaBytes);
   json::Value value;
   try {
@@ -64,6 +64,21 @@ json::Value read_schema(const char* text, const std::string& id) {
   if (value.if_object() == nullptr) {
     refuse(fmt::format("{} is {}, not an object", what, value.kind()));
   }
+  return value;
+}
+
+json::Value read_capabilities(const char* text, const std::string& id) {
+  if (text == nullptr) return json::Object{};
+  const std::string what = fmt::format("capabilities of \"{}\"", id);
+  json::Value value = read_object(text, what);
+  const std::string wrong = wrong_in_capabilities(value);
+  if (!wrong.empty()) refuse(fmt::format("{}: {}", what, printable(wrong)));
+  return value;
+}
+
+json::Value read_schema(const char* text, const std::string& id) {
+  const std::string what = fmt::format("params_schema of \"{}\"", id);
+  json::Value value = read_object(text, what);
   const std::string unsupported = unsupported_schema(value);
   if (!unsupported.empty()) refuse(fmt::format("{}: {}", what, printable(unsupported)));
   return value;
@@ -144,6 +159,7 @@ Plugin describe(const detent_plugin& c, std::uint64_t index) {
   plugin.aliases = read_list(c.aliases, fmt::format("the aliases of \"{}\"", plugin.id));
   plugin.provides = read_list(c.provides, fmt::format("the provides of \"{}\"", plugin.id));
   plugin.requirements = read_list(c.requires_, fmt::format("the requires_ of \"{}\"", plugin.id));
+  plugin.capabilities = read_capabilities(c.capabilities, plugin.id);
   plugin.flags = c.flags;
   plugin.state_version = c.state_version;
   return plugin;

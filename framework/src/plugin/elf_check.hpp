@@ -9,4 +9,9 @@ namespace detent {
 //         architecture, truncated; Error{io} when it cannot be read
 void check_elf(const File& file);
 
+// Of a file that check_elf let pass: does it need no libraries from its own folder ($ORIGIN)?
+//
+// Errors  Error{plugin} naming the path it looks in
+void check_stands_alone(const File& file);
+
 }  // namespace detent

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "plugin/description_bytes.hpp"
+#include "plugin/pins.hpp"
 
 namespace detent {
 namespace {
@@ -39,6 +40,7 @@ std::shared_ptr<const PluginSource> LazySource::load() const {
   const auto check = [&](const File&, const File::Identity& identity, std::string_view sha256) {
     if (identity != entry_.identity) refuse("was changed by somebody since it was listed");
     if (sha256 != entry_.sha256) refuse("has not the contents that the plugin cache tells of");
+    return load_from(around_, sha256);
   };
   const PluginFile file = load_plugin_file(path_, around_, check);
   if (!file.refusal.empty()) refuse(file.refusal);

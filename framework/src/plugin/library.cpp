@@ -64,9 +64,10 @@ detent_entry_fn open_library(const fs::path& path) {
 }  // namespace
 
 std::shared_ptr<const Library> Library::load(const fs::path& path,
-                                             std::shared_ptr<HostServices> services) {
-  return std::make_shared<const Library>(shake_hands(open_library(path)), path,
-                                         std::move(services));
+                                             std::shared_ptr<HostServices> services,
+                                             const fs::path& from) {
+  const detent_entry_fn entry = open_library(from.empty() ? path : from);
+  return std::make_shared<const Library>(shake_hands(entry), path, std::move(services));
 }
 
 Library::Library(const detent_library* library, fs::path path,

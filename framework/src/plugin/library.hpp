@@ -21,10 +21,12 @@ class ThreadPool;
 class Library {
  public:
   // Loads the file, shakes hands, checks what the library says of itself. Descriptors are not read.
+  // from: where its bytes are taken from, when that is not the path that it is known by.
   //
   // Errors  Error{plugin} with one reason that does not name the path
   static std::shared_ptr<const Library> load(const std::filesystem::path& path,
-                                             std::shared_ptr<HostServices> services);
+                                             std::shared_ptr<HostServices> services,
+                                             const std::filesystem::path& from = {});
   Library(const detent_library* library, std::filesystem::path path,
           std::shared_ptr<HostServices> services);
   ~Library();

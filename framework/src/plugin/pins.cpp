@@ -50,6 +50,11 @@ std::string refusal(const std::string& name, std::string_view found, const std::
 
 }  // namespace
 
+LoadFrom load_from(const PluginSurroundings& around, std::string_view sha256) {
+  const bool pinned = around.pins != nullptr && around.pins->is_pinned_hash(sha256);
+  return pinned ? LoadFrom::sealed_copy : LoadFrom::file;
+}
+
 std::string plugin_stem(const std::filesystem::path& path) {
   std::string name = path.filename().string();
   if (name.ends_with(kSuffix)) name.resize(name.size() - kSuffix.size());

@@ -8,6 +8,7 @@
 
 #include "base/file.hpp"
 #include "plugin/plugin.hpp"
+#include "plugin/plugin_file.hpp"
 
 namespace detent {
 
@@ -16,6 +17,7 @@ class Pins {
   explicit Pins(const std::vector<std::pair<std::string, std::string>>& pins);
 
   bool empty() const { return pins_.empty(); }
+  bool is_pinned_hash(std::string_view sha256) const;
   // Why a file with this hash must not be loaded; empty when it may. See Registry::scan for the
   // rule.
   std::string refusal_before_loading(const File& file, std::string_view sha256) const;
@@ -28,9 +30,11 @@ class Pins {
     std::string name;    // as configured
     std::string sha256;  // lower case, without "sha256:"
   };
-  bool is_pinned_hash(std::string_view sha256) const;
   std::vector<Pin> pins_;
 };
+
+// What is pinned runs from sealed memory.
+LoadFrom load_from(const PluginSurroundings& around, std::string_view sha256);
 
 // The name of a plugin file without its folder and ".detent.so".
 std::string plugin_stem(const std::filesystem::path& path);

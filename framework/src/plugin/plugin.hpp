@@ -58,6 +58,7 @@ struct Plugin {
   std::string vendor;
   std::string license;
   json::Value params_schema;  // an object; its keywords are ones that config/schema.hpp knows
+  json::Value capabilities;   // an object, empty when none are declared; see abi.h
   std::vector<std::string> aliases;
   std::vector<std::string> provides;
   std::vector<std::string> requirements;

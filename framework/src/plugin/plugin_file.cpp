@@ -9,6 +9,7 @@
 #include "plugin/descriptor.hpp"
 #include "plugin/elf_check.hpp"
 #include "plugin/fp_mode.hpp"
+#include "plugin/sealed_copy.hpp"
 #include "plugin/sha256.hpp"
 
 namespace detent {
@@ -56,14 +57,23 @@ class LoadedFiles {
   }
 };
 
-void load_guarded(const fs::path& path, const PluginSurroundings& around, PluginFile& out) {
+// from: empty when it is the path itself.
+std::shared_ptr<const Library> load_library(const fs::path& path, const fs::path& from,
+                                            const PluginSurroundings& around,
+                                            const File::Identity& identity) {
+  if (from.empty()) LoadedFiles::refuse_replaced(path, identity);
+  ++around.work->loaded;
+  std::shared_ptr<const Library> library = Library::load(path, around.services, from);
+  if (from.empty()) LoadedFiles::add(path, identity);
+  return library;
+}
+
+void load_guarded(const fs::path& path, const fs::path& from, const PluginSurroundings& around,
+                  PluginFile& out) {
   const FpMode mode;
   std::shared_ptr<const Library> library;
   try {
-    LoadedFiles::refuse_replaced(path, out.identity);
-    ++around.work->loaded;
-    library = Library::load(path, around.services);
-    LoadedFiles::add(path, out.identity);
+    library = load_library(path, from, around, out.identity);
     out.plugins = read_descriptors(library);
   } catch (...) {
     mode.restore();
@@ -83,9 +93,10 @@ PluginFile load_plugin_file(const fs::path& path, const PluginSurroundings& arou
   out.identity = file.identity();
   out.sha256 = sha256_of(file);
   ++around.work->hashed;
-  check(file, out.identity, out.sha256);
+  const LoadFrom where = check(file, out.identity, out.sha256);
   check_elf(file);
-  load_guarded(path, around, out);
+  const fs::path from = where == LoadFrom::sealed_copy ? sealed_copy(file, out.sha256) : fs::path();
+  load_guarded(path, from, around, out);
   if (File::open_to_read(path).identity() != out.identity) {
     throw Error(ErrorCode::plugin, "was changed by somebody while it was being loaded");
   }

@@ -24,7 +24,10 @@ struct PluginWork {
   std::atomic<std::uint64_t> from_cache{0};  // listed without being loaded
 };
 
+class Pins;
+
 struct PluginSurroundings {  // what the files of one registry share
+  std::shared_ptr<const Pins> pins;
   std::shared_ptr<HostServices> services = std::make_shared<HostServices>();
   std::shared_ptr<PluginWork> work = std::make_shared<PluginWork>();
 };
@@ -37,9 +40,13 @@ struct PluginFile {
   std::string refusal;
 };
 
+// In place a debugger finds it, and a file that is written to at the wrong moment is noticed after
+// the fact. Sealed, what was hashed is what runs (see sealed_copy.hpp).
+enum class LoadFrom { file, sealed_copy };
+
 // Throws when no code of a file with this identity and hash may run.
 using PluginFileCheck =
-    std::function<void(const File&, const File::Identity&, std::string_view sha256)>;
+    std::function<LoadFrom(const File&, const File::Identity&, std::string_view sha256)>;
 
 // Errors  Error{plugin} with one reason that does not name the path, Error{io}; whatever check
 // throws

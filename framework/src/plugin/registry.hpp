@@ -13,6 +13,9 @@
 
 namespace detent {
 
+// Which libraries outside the installation may run code. pinned: those whose hash is a pin's.
+enum class PluginTrust { any, pinned };
+
 struct PluginProblem {
   std::filesystem::path path;
   std::string reason;
@@ -32,15 +35,19 @@ class Registry {
   // that gives one of its plugins a pinned name is never used. It is refused before any of its code
   // runs when that can be told without running it: when it is called <name>.detent.so, or when the
   // name has a dot and stands in the file as a text of its own. A file that hides the name from
-  // both is loaded, which may run its constructors, and refused once its descriptors are read.
-  // With pins every file is hashed.
+  // both is loaded, which may run its constructors, and refused once its descriptors are read;
+  // PluginTrust::pinned loads no such file. With pins every file is hashed, and what is pinned runs
+  // from a sealed copy in memory of the bytes that were hashed.
   //
   // cache: a library that was loaded before and has not changed since is listed from it and loaded
   // when a plugin of it is first used (see Plugin::code); all others are loaded now. Refusals are
   // not kept: what they come from may lie outside of the file.
+  //
+  // Outside the installation a folder that everybody can write to, or one of those above it can be
+  // exchanged, is a problem and none of its files is loaded; neither is such a file.
   static Registry scan(const std::vector<SearchFolder>& folders,
                        const std::vector<std::pair<std::string, std::string>>& pins = {},
-                       const PluginCacheFile& cache = {});
+                       const PluginCacheFile& cache = {}, PluginTrust trust = PluginTrust::any);
 
   const std::vector<Plugin>& plugins() const { return plugins_; }
   const std::vector<PluginProblem>& problems() const { return problems_; }

@@ -15,6 +15,7 @@
 #include "plugin/plugin_file.hpp"
 #include "plugin/registry.hpp"
 #include "plugin/sha256.hpp"
+#include "plugin/writable.hpp"
 
 namespace detent {
 namespace {
@@ -38,9 +39,10 @@ std::string name_of(const Plugin& plugin) {
 // Folders in order, files by name; everything found ends in one of the two lists.
 class Scanner {
  public:
-  Scanner(const Pins& pins, PluginCacheFile cache, PluginSurroundings around,
+  Scanner(PluginTrust trust, PluginCacheFile cache, PluginSurroundings around,
           std::vector<Plugin>& plugins, std::vector<PluginProblem>& problems)
-      : pins_(pins),
+      : trust_(trust),
+        pins_(*around.pins),
         cache_file_(std::move(cache)),
         cache_(cache_file_),
         around_(std::move(around)),
@@ -53,7 +55,7 @@ class Scanner {
   void scan(const SearchFolder& folder) {
     std::vector<Plugin> found;
     for (const fs::path& path : files_of(folder)) {
-      for (Plugin& plugin : load(path)) {
+      for (Plugin& plugin : load(path, folder.builtin)) {
         plugin.origin = folder.origin;
         plugin.builtin = folder.builtin;
         found.push_back(std::move(plugin));
@@ -79,12 +81,18 @@ class Scanner {
     }
     if (ec) add_problem(folder.path, fmt::format("the folder cannot be read: {}", ec.message()));
     std::sort(files.begin(), files.end());
-    return files;
+    // Who may write to the installation may write to the program itself.
+    const std::string open_to = folder.builtin || files.empty() ? "" : writable_by_all(folder.path);
+    if (open_to.empty()) return files;
+    add_problem(folder.path, open_to);
+    return {};
   }
 
   // Empty when the file was refused.
-  std::vector<Plugin> load(const fs::path& path) {
+  std::vector<Plugin> load(const fs::path& path, bool builtin) {
     try {
+      if (!builtin) refuse_if(file_writable_by_all(path));
+      only_pinned_ = trust_ == PluginTrust::pinned && !builtin;
       return load_checked(path);
     } catch (const Error& e) {
       add_problem(path, e.problems()[0].message);
@@ -98,7 +106,8 @@ class Scanner {
     if (std::optional<std::vector<Plugin>> known = from_cache(path)) return std::move(*known);
     PluginFile file = load_plugin_file(
         path, around_, [&](const File& opened, const File::Identity&, std::string_view sha256) {
-          refuse_if(pins_.refusal_before_loading(opened, sha256));
+          refuse_if(before_loading(opened, sha256));
+          return load_from(around_, sha256);
         });
     if (file.refusal.empty()) {
       file.refusal = pins_.refusal_after_loading(file.plugins, file.sha256);
@@ -112,7 +121,8 @@ class Scanner {
     const std::optional<File::Identity> identity = File::identity_of(path);
     const PluginCache::Entry* entry = identity ? cache_.find(path, *identity) : nullptr;
     if (entry == nullptr) return std::nullopt;
-    if (!pins_.empty() && !has_hash(path, *entry)) return std::nullopt;
+    const bool takes_hash = only_pinned_ || !pins_.empty();
+    if (takes_hash && !has_hash(path, *entry)) return std::nullopt;
     std::vector<Plugin> plugins;
     try {
       plugins = plugins_of(entry->description);
@@ -136,8 +146,14 @@ class Scanner {
     const std::string hash = sha256_of(file);
     ++around_.work->hashed;
     if (file.identity() != entry.identity || hash != entry.sha256) return false;
-    refuse_if(pins_.refusal_before_loading(file, hash));
+    refuse_if(before_loading(file, hash));
     return true;
+  }
+
+  std::string before_loading(const File& file, std::string_view sha256) const {
+    if (only_pinned_ && !pins_.is_pinned_hash(sha256))
+      return fmt::format("is not pinned, and only pinned plugins are trusted (sha256:{})", sha256);
+    return pins_.refusal_before_loading(file, sha256);
   }
 
   std::vector<Plugin> unless(const std::string& refusal, const fs::path& path,
@@ -181,6 +197,8 @@ class Scanner {
     problems_.push_back({path, std::move(reason), std::move(names)});
   }
 
+  PluginTrust trust_;
+  bool only_pinned_ = false;  // of the file that is being looked at
   const Pins& pins_;
   PluginCacheFile cache_file_;
   PluginCache cache_;
@@ -214,10 +232,10 @@ std::vector<SearchFolder> without_repeats(const std::vector<SearchFolder>& folde
 
 Registry Registry::scan(const std::vector<SearchFolder>& folders,
                         const std::vector<std::pair<std::string, std::string>>& pins,
-                        const PluginCacheFile& cache) {
+                        const PluginCacheFile& cache, PluginTrust trust) {
   Registry registry;
-  const Pins checked(pins);
-  Scanner scanner(checked, cache, registry.around_, registry.plugins_, registry.problems_);
+  registry.around_.pins = std::make_shared<const Pins>(pins);
+  Scanner scanner(trust, cache, registry.around_, registry.plugins_, registry.problems_);
   for (const SearchFolder& folder : without_repeats(folders)) scanner.scan(folder);
   return registry;
 }

@@ -146,6 +146,7 @@ json::Value plugins_used(const RunFacts& facts) {
                                 {"vendor", p->vendor},
                                 {"build", p->build},
                                 {"path", p->path.string()},
+                                {"path_kind", p->builtin ? "built_in" : "external"},
                                 {"origin", p->origin},
                                 {"sha256", p->sha256}});
   return list;

@@ -39,7 +39,9 @@ json::Value plugin_stamp(const Plugin& plugin) {
   return json::Object{{"id", plugin.id},
                       {"kind", to_string(plugin.kind)},
                       {"version", plugin.version},
-                      {"sha256", plugin.sha256}};
+                      {"sha256", plugin.sha256},
+                      // Not the path: equal plugins give equal bytes wherever they were found.
+                      {"path_kind", plugin.builtin ? "built_in" : "external"}};
 }
 
 json::Value versions(const Plan& plan, const Plugin& serializer, const std::string& runtime) {

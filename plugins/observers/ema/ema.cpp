@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "../common/capabilities.hpp"
 #include "../common/range_observer.hpp"
 
 namespace detent {
@@ -33,6 +34,7 @@ class Ema final : public RangeObserver {
   static constexpr const char* provides[] = {"stat:minmax/1", "stat:counts/1", "range:minmax",
                                              "auto:averaging_constant", nullptr};
   static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
+  static constexpr const char* capabilities = kObserverCapabilities;
   static constexpr const char* schema = R"({
     "type": "object",
     "additionalProperties": false,

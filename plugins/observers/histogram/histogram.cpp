@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "../common/capabilities.hpp"
 #include "../common/non_finite.hpp"
 #include "../common/scan_ranges.hpp"
 #include "../common/search_target.hpp"
@@ -58,6 +59,7 @@ class HistogramObserver final : public sdk::Observer {
                                              "auto:bins", nullptr};
   static constexpr uint64_t flags =
       DETENT_PLUGIN_MERGE_EXACT | DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
+  static constexpr const char* capabilities = kObserverCapabilities;
   static constexpr const char* schema = R"({
     "type": "object",
     "additionalProperties": false,

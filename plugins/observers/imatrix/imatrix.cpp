@@ -12,6 +12,7 @@
 // Fallback  a group in which no importance is above zero, and a weight whose importance nobody
 // knows:
 //           all elements count the same
+#include "../common/capabilities.hpp"
 #include "../common/clip_observer.hpp"
 
 namespace detent {
@@ -33,6 +34,7 @@ class Imatrix final : public ClipObserver {
   static constexpr const char* provides[] = {"stat:minmax/1", "stat:counts/1", nullptr};
   static constexpr const char* requirements[] = {"stat:second_moment/1", nullptr};
   static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC;
+  static constexpr const char* capabilities = kObserverCapabilities;
   static constexpr const char* schema = R"({
     "type": "object",
     "additionalProperties": false,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // minmax: the smallest and the largest finite value of every tensor, channel or group.
+#include "../common/capabilities.hpp"
 #include "../common/range_observer.hpp"
 
 namespace detent {
@@ -20,6 +21,7 @@ class MinMax final : public RangeObserver {
                                              "auto:", nullptr};
   static constexpr uint64_t flags =
       DETENT_PLUGIN_MERGE_EXACT | DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
+  static constexpr const char* capabilities = kObserverCapabilities;
   static constexpr const char* schema = R"({
     "type": "object",
     "additionalProperties": false,

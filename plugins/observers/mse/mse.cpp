@@ -6,6 +6,7 @@
 //           llm-compressor (norm 2.4, grid 100, maxshrink 0.2, patience 5)
 // Ends      are moved together, as there: on a transformer's weights moving them apart gains 0.01
 // dB
+#include "../common/capabilities.hpp"
 #include "../common/clip_observer.hpp"
 
 namespace detent {
@@ -26,6 +27,7 @@ class Mse final : public ClipObserver {
   static constexpr const char* aliases[] = {"mseobserver", "memorylessmse", nullptr};
   static constexpr const char* provides[] = {"stat:minmax/1", "stat:counts/1", nullptr};
   static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
+  static constexpr const char* capabilities = kObserverCapabilities;
   static constexpr const char* schema = R"({
     "type": "object",
     "additionalProperties": false,

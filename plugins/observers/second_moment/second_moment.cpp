@@ -29,6 +29,10 @@ class SecondMoment final : public sdk::Observer {
   static constexpr const char* license = "Apache-2.0";
   static constexpr const char* provides[] = {"stat:second_moment/1", "stat:counts/1", nullptr};
   static constexpr uint64_t flags = DETENT_PLUGIN_MERGE_EXACT | DETENT_PLUGIN_DETERMINISTIC;
+  static constexpr const char* capabilities = R"({
+    "tensor": {"properties": {"dtype": {"enum": ["F32", "F16", "BF16", "F64"]}}},
+    "target": {"properties": {"granularity": {"enum": ["per_tensor", "per_channel"]}}}
+  })";
   static constexpr const char* schema = R"({
     "type": "object",
     "additionalProperties": false,

@@ -84,6 +84,9 @@ class Fp16 : public sdk::Quantizer {
   static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
   static constexpr const char* provides[] = {"scheme:detent.cast/1", nullptr};
   static constexpr const char* schema = kSchema;
+  static constexpr const char* capabilities = R"({
+    "tensor": {"properties": {"dtype": {"enum": ["F32", "F16", "BF16", "F64"]}}}
+  })";
 
   explicit Fp16(const sdk::Config& config) {
     require_weight_role(config, "fp16");

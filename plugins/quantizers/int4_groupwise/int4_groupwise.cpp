@@ -87,6 +87,13 @@ class Int4Groupwise : public sdk::Quantizer {
   static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
   static constexpr const char* provides[] = {"scheme:detent.affine/1", nullptr};
   static constexpr const char* schema = kSchema;
+  static constexpr const char* capabilities = R"({
+    "tensor": {"properties": {"dtype": {"enum": ["F32", "F16", "BF16", "F64"]}}},
+    "target": {"properties": {"dtype": {"const": "int4"},
+                              "granularity": {"const": "per_group"},
+                              "group_size": {"type": "integer", "minimum": 1},
+                              "scheme": {"const": "detent.affine/1"}}}
+  })";
 
   explicit Int4Groupwise(const sdk::Config& config) {
     require_weight_role(config, "int4_groupwise");

@@ -88,6 +88,12 @@ class Int8 : public sdk::Quantizer {
   static constexpr uint64_t flags = DETENT_PLUGIN_DETERMINISTIC | DETENT_PLUGIN_ROWWISE;
   static constexpr const char* provides[] = {"scheme:detent.affine/1", nullptr};
   static constexpr const char* schema = kSchema;
+  static constexpr const char* capabilities = R"({
+    "tensor": {"properties": {"dtype": {"enum": ["F32", "F16", "BF16", "F64"]}}},
+    "target": {"properties": {"dtype": {"enum": ["int8", "uint8"]},
+                              "granularity": {"enum": ["per_tensor", "per_channel"]},
+                              "scheme": {"const": "detent.affine/1"}}}
+  })";
 
   explicit Int8(const sdk::Config& config) {
     const bool weight = config.role != DETENT_ROLE_ACTIVATION;

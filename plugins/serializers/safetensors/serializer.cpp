@@ -24,6 +24,10 @@ class Safetensors final : public serializers::SingleFile<Header> {
   static constexpr const char* description =
       "One .safetensors file; 4-bit codes are stored as U8, two to a byte, the first in the low "
       "nibble";
+  static constexpr const char* capabilities = R"({"tensor": {"properties": {"dtype": {"enum": [
+        "BOOL", "U8", "I8", "I16", "U16", "I32", "U32", "I64", "U64", "F16", "BF16", "F32",
+        "F64", "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4",
+        "F6_E2M3", "F6_E3M2", "I4", "U4"]}}}})";
   static constexpr const char* provides[] = {"format:safetensors", "extension:.safetensors",
                                              nullptr};
 

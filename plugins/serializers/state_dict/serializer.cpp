@@ -40,6 +40,10 @@ class StateDict final : public serializers::SingleFile<Archive> {
   static constexpr const char* description =
       "A .pt file for torch.load(weights_only=True) with the tensors that safetensors has; shared "
       "weights stay shared";
+  static constexpr const char* capabilities = R"({"tensor": {"properties": {"dtype": {"enum": [
+        "BOOL", "U8", "I8", "I16", "U16", "I32", "U32", "I64", "U64", "F16", "BF16", "F32",
+        "F64", "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ",
+        "F8_E5M2FNUZ", "I4", "U4"]}}}})";
   static constexpr const char* aliases[] = {"pt", "pth", "torch_state_dict", nullptr};
   static constexpr const char* provides[] = {"format:state_dict", "extension:.pt", "extension:.pth",
                                              "extension:.bin", nullptr};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * detent/abi.h - the Detent plugin ABI, version 0.1: the entry point and the descriptors.
+ * detent/abi.h - the Detent plugin ABI, version 0.9: the entry point and the descriptors.
  */
 #ifndef DETENT_ABI_H
 #define DETENT_ABI_H
@@ -58,6 +58,18 @@ typedef struct detent_plugin {
    * one batch an observer's range is that batch's own minimum and maximum. */
   const char *const *provides;
   const char *const *requires_; /* NULL-terminated: what must be provided by others in the pipeline */
+  /* What the plugin can handle at all, so that the host can say no before a byte of data is read. NULL: no limits
+   * are declared, the plugin itself says no. Otherwise a JSON object whose members are JSON Schemas in the keywords of
+   * params_schema, each optional. Keys that a schema does not mention are not limited.
+   *   "tensor"  {"dtype": "F32", "ndim": 2, "shape": [64, 128]}, the dtype as safetensors spells it.
+   *             observer: what observe takes; quantizer: what plan takes (it may still decline);
+   *             serializer: what declare takes
+   *   "target"  {"dtype": "int8", "symmetric": true, "granularity": "per_tensor" | "per_channel" | "per_group" |
+   *             "per_block", "axis": 0, "group_size": 0, "qmin": -127, "qmax": 127, "scheme": "detent.affine/1"}.
+   *             observer: the targets that create takes; quantizer: the targets that plan may give
+   * "properties", "type", "enum", "const", "minimum", "maximum", "multipleOf" and their kin limit one fact each; there
+   * is no way to say that two depend on one another: plan and create say so in their own words. */
+  const char *capabilities;
   const void *vtbl;        /* detent_<kind>_vtbl */
 } detent_plugin;
 DETENT_NO_TAIL(detent_plugin, vtbl);
@@ -67,7 +79,7 @@ typedef struct detent_library {
   uint32_t magic;          /* DETENT_MAGIC */
   uint32_t abi_major;      /* of the headers it was compiled with */
   uint32_t abi_minor;
-  uint32_t abi_min_minor;  /* lowest host minor it can work with; from major 1 on */
+  uint32_t abi_min_minor;  /* lowest host minor it can work with: DETENT_ABI_MIN_MINOR */
   uint64_t struct_size;
   const char *build;       /* free text: compiler, flags, source revision; goes into the run record */
   /* Before any create. No heavy work, no thread, no I/O. Not called when only descriptors are read. In matched

@@ -98,7 +98,7 @@ TEST_CASE("the effective configuration is complete and can be loaded again") {
   CHECK(text_at(value, "/rules/0/weight") ==
         R"({"observer":{"id":"obs","params":{}},)"
         R"("quantizer":{"id":"q","params":{"a":[1,2],"b":{}}}})");
-  CHECK(text_at(value, "/plugins") == R"({"search":[],"pin":{}})");
+  CHECK(text_at(value, "/plugins") == R"({"search":[],"trust":"any","pin":{}})");
   CHECK(text_at(value, "/validation") == R"({"validators":[],"on_failure":"error"})");
   CHECK(text_at(value, "/calibration") == "nothing");
 

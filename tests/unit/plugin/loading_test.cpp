@@ -51,12 +51,22 @@ TEST_CASE("a good library is read into plugins with all its facts") {
 TEST_CASE("a library that does not shake hands is refused with both versions named") {
   check_refused("no_entry", "exports no detent_entry: not a Detent plugin");
   check_refused("throws_in_entry", "threw in detent_entry: no licence found");
-  check_refused("other_major", "built for ABI 3.1, this host has 0.1");
-  check_refused("unknown_major", "does not speak ABI 0 (host is 0.1)");
-  check_refused("lying_major", "built for ABI 4.1, this host has 0.1");
-  check_refused("other_minor", "built for ABI 0.2, this host has 0.1");
+  check_refused("other_major", "built for ABI 3.1, this host has 0.9");
+  check_refused("unknown_major", "does not speak ABI 0 (host is 0.9)");
+  check_refused("lying_major", "built for ABI 4.9, this host has 0.9");
+  check_refused("draft_minor",
+                "built for ABI 0.2, a draft; this host takes 0.9 and later");
+  check_refused("needs_newer", "needs ABI 0.11, this host has 0.9");
+  check_refused("lying_minor", "built for ABI 0.9 and asks for 0.11 at least");
   check_refused("bad_magic", "its description begins with 0x12345678 instead of 0x544e5444");
-  check_refused("short_library", "its detent_library has 24 bytes, ABI 0.1 needs 64");
+  check_refused("short_library", "its detent_library has 24 bytes, ABI 0.9 needs 64");
+}
+
+TEST_CASE("a library of a later minor whose structs have grown is loaded") {
+  const Registry registry = scan("newer_minor");
+  REQUIRE(registry.problems().empty());
+  REQUIRE(registry.plugins().size() == 1);
+  CHECK(registry.plugins()[0].abi_minor == 12);
 }
 
 TEST_CASE("a library whose symbols nobody has is refused with the symbol named") {
@@ -70,7 +80,7 @@ TEST_CASE("a library that describes its plugins wrongly is refused with the fiel
   check_refused("many_plugins", "says that it has 1000000 plugins; 1024 are allowed");
   check_refused("null_plugin", "plugin_at(0) is NULL");
   check_refused("same_twice", "describes observer \"acme.nothing\" twice");
-  check_refused("short_plugin", "the detent_plugin 0 has 40 bytes, ABI 0.1 needs 112");
+  check_refused("short_plugin", "the detent_plugin 0 has 40 bytes, ABI 0.9 needs 120");
   check_refused("unknown_kind", "\"acme.nothing\" is of the unknown kind 9");
   check_refused("null_name", "the name of \"acme.nothing\" is NULL");
   check_refused("null_id", "the id of plugin 0 is NULL");
@@ -94,7 +104,7 @@ TEST_CASE("a library with a schema that the host does not understand is refused"
 TEST_CASE("a library with a function table that is missing, short or has holes is refused") {
   check_refused("no_vtbl", "\"acme.nothing\" has no function table");
   check_refused("short_vtbl",
-                "the function table of \"acme.nothing\" has 32 bytes, ABI 0.1 needs 72");
+                "the function table of \"acme.nothing\" has 32 bytes, ABI 0.9 needs 72");
   check_refused("null_function", "\"acme.nothing\" has no function observe");
   check_refused("stat_without_function",
                 "\"acme.nothing\" provides statistics but has no compute_stat");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * detent/abi/base.h - what every interface of the Detent plugin ABI shares, version 0.1.
+ * detent/abi/base.h - what every interface of the Detent plugin ABI shares, version 0.9.
  *
  * Pure C11 / C++17. No dependency but <stdint.h> and <stddef.h>. Every name that
  * crosses the boundary is declared here or in a sibling header; nothing of the
@@ -19,7 +19,8 @@
  *  R4  Growth. Structs grow only at the end, in a minor version; the first field is the
  *      size that the *filler* was compiled with. Readers test DETENT_HAS. Structs marked
  *      FROZEN never grow. No struct ends in padding (see the static asserts), so
- *      a new field can never hide inside an old struct_size.
+ *      a new field can never hide inside an old struct_size. Nothing is removed, moved or given
+ *      another meaning. What is a subsystem of its own, or a draft, is an extension by id.
  *  R5  No by-value structs, no bool, no enum, no long, no size_t, no bit-fields, no
  *      unions, no varargs, no arrays of growing structs. Strings are UTF-8.
  *  R6  Determinism. Same inputs, same call order => same bytes, whatever the number of
@@ -33,10 +34,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* While the major is 0 every minor may break the one before it, so host and plugin must have the
- * same minor. From 1.0 on a host takes every plugin of its major (see abi_min_minor in abi.h). */
+/* 0.9 is the form that 1.0 will have: from here on R4 holds, a host takes every plugin of its major whose
+ * abi_min_minor it reaches, however much older or newer that plugin is, and a host of 1.x asks for major 0 as well.
+ * Plugins of the drafts before (0.1) are refused. */
 #define DETENT_ABI_MAJOR 0u
-#define DETENT_ABI_MINOR 1u
+#define DETENT_ABI_MINOR 9u
+#define DETENT_ABI_FIRST_MINOR 9u /* the first that is frozen in form */
+/* The lowest minor of a host that the plugin being compiled works with; define a higher one before the first
+ * include if it calls what came later without looking (DETENT_HAS). */
+#ifndef DETENT_ABI_MIN_MINOR
+#define DETENT_ABI_MIN_MINOR DETENT_ABI_FIRST_MINOR
+#endif
 #define DETENT_MAGIC 0x544E5444u /* "DTNT", first four bytes of detent_library */
 
 #if defined(_WIN32)
@@ -62,6 +70,9 @@
 /* Does the other side's struct have field f, and is it set? */
 #define DETENT_HAS(p, T, f) \
   ((p) != NULL && (p)->struct_size >= (uint64_t)DETENT_SIZE_UPTO(T, f) && (p)->f != NULL)
+/* The same of a field that is no pointer: was it there when the other side was compiled? */
+#define DETENT_HAS_FIELD(p, T, f) \
+  ((p) != NULL && (p)->struct_size >= (uint64_t)DETENT_SIZE_UPTO(T, f))
 /* R4: no tail padding. Used once per struct. */
 #define DETENT_NO_TAIL(T, last) \
   DETENT_STATIC_ASSERT(sizeof(T) == DETENT_SIZE_UPTO(T, last), #T " ends in padding")

@@ -12,7 +12,8 @@ constexpr detent_plugin describe() noexcept {
   using Thunks = typename thunks_of<T>::type;
   return {sizeof(detent_plugin), Thunks::kind,  T::state_version, T::flags,        T::id,
           T::version,            T::name,       T::description,   T::vendor,       T::license,
-          T::schema,             T::aliases,    T::provides,      T::requirements, &Thunks::vtbl};
+          T::schema,             T::aliases,    T::provides,      T::requirements, T::capabilities,
+          &Thunks::vtbl};
 }
 
 template <class... Plugins>
@@ -44,7 +45,7 @@ struct Library {
   extern "C" DETENT_EXPORT const detent_library* DETENT_CALL detent_entry(uint32_t abi_major) {  \
     using Lib = ::detent::sdk::detail::Library<__VA_ARGS__>;                                     \
     static constexpr detent_library library = {                                                  \
-        DETENT_MAGIC,       DETENT_ABI_MAJOR, DETENT_ABI_MINOR, DETENT_ABI_MINOR,                \
+        DETENT_MAGIC,       DETENT_ABI_MAJOR, DETENT_ABI_MINOR, DETENT_ABI_MIN_MINOR,            \
         sizeof(detent_library), DETENT_BUILD_STRING, &Lib::init, &Lib::deinit,                   \
         &Lib::count,        &Lib::at,         nullptr};                                          \
     return abi_major == DETENT_ABI_MAJOR ? &library : nullptr;                                   \

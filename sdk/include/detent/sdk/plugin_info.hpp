@@ -18,6 +18,7 @@ struct PluginInfo {
   static constexpr const char* aliases[] = {nullptr};
   static constexpr const char* provides[] = {nullptr};
   static constexpr const char* requirements[] = {nullptr};
+  static constexpr const char* capabilities = nullptr;  // JSON, see abi.h
 };
 
 namespace detail {

@@ -41,7 +41,7 @@ class Library {
 
  private:
   void begin() {
-    if (library_ == nullptr || library_->abi_minor != DETENT_ABI_MINOR)
+    if (library_ == nullptr || library_->abi_min_minor > DETENT_ABI_MINOR)
       throw Error(DETENT_E_UNSUPPORTED, "the library speaks another version of the ABI");
     if (library_->init(host_, call_) != DETENT_OK) throw Error(call_.code, call_.message);
   }
