@@ -2,6 +2,7 @@
 // dequantize, verify and report: what is done with a run's results.
 #include <fmt/format.h>
 
+#include "artifact/plugin_model.hpp"
 #include "artifact/verify.hpp"
 #include "artifact/write_dequantized.hpp"
 #include "base/file.hpp"
@@ -15,15 +16,16 @@ namespace detent::cli {
 
 int dequantize(const Globals& globals, const std::filesystem::path& quantized,
                const std::filesystem::path& out, bool overwrite) {
-  const Artifact artifact = Artifact::open(quantized);
+  const Registry registry = installed_plugins(globals);
+  ThreadPool pool;
+  const Artifact artifact = open_any(quantized, registry, pool);
   if (!artifact.is_quantized())
     throw Error(ErrorCode::io, fmt::format("{} is not quantized: there is nothing to dequantize",
                                            quantized.string()));
   if (std::filesystem::exists(out) && std::filesystem::equivalent(quantized, out))
     throw Error(ErrorCode::config, "the output is the input", "choose another path");
-  ThreadPool pool;
-  write_dequantized(artifact, out, overwrite ? Overwrite::replace : Overwrite::refuse,
-                    installed_plugins(globals), pool);
+  write_dequantized(artifact, out, overwrite ? Overwrite::replace : Overwrite::refuse, registry,
+                    pool);
   if (globals.json) {
     print_json(json::Object{{"output", out.string()}, {"dequantized", artifact.records().size()}});
   } else if (!globals.quiet) {
@@ -34,8 +36,9 @@ int dequantize(const Globals& globals, const std::filesystem::path& quantized,
 }
 
 int verify(const Globals& globals, const std::filesystem::path& quantized) {
-  const Artifact artifact = Artifact::open(quantized);
+  const Registry registry = installed_plugins(globals);
   ThreadPool pool;
+  const Artifact artifact = open_any(quantized, registry, pool);
   const Verification v = verify_artifact(artifact, pool);
   if (!v.problems.empty()) {
     std::vector<Problem> problems;

@@ -5,9 +5,11 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <limits>
+#include <optional>
 
 #include "artifact/artifact.hpp"
 #include "artifact/compare.hpp"
+#include "artifact/plugin_model.hpp"
 #include "base/dtype.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
@@ -54,7 +56,12 @@ std::string sqnr_summary(const Comparison& c) {
 }  // namespace
 
 int inspect(const Globals& globals, const std::filesystem::path& path) {
-  const Artifact artifact = Artifact::open(path);
+  // Plugins are looked for only where the file needs one.
+  std::optional<Registry> registry;
+  ThreadPool pool(1);
+  if (std::filesystem::is_regular_file(path) && !is_known_format(path))
+    registry = installed_plugins(globals);
+  const Artifact artifact = registry ? open_any(path, *registry, pool) : Artifact::open(path);
   const Model& model = artifact.model();
   const json::Value& architecture = artifact.architecture();
   if (globals.json) {
@@ -101,10 +108,11 @@ int inspect(const Globals& globals, const std::filesystem::path& path) {
 
 int compare(const Globals& globals, const std::filesystem::path& original,
             const std::filesystem::path& quantized) {
-  const Artifact before = Artifact::open(original);
-  const Artifact after = Artifact::open(quantized);
+  const Registry registry = installed_plugins(globals);
   ThreadPool pool;
-  const Comparison c = compare_models(before, after, installed_plugins(globals), pool);
+  const Artifact before = open_any(original, registry, pool);
+  const Artifact after = open_any(quantized, registry, pool);
+  const Comparison c = compare_models(before, after, registry, pool);
   if (globals.json) {
     json::Array tensors;
     for (const TensorComparison& t : c.tensors)

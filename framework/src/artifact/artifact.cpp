@@ -74,9 +74,11 @@ json::Value foreign_quantization(const Artifact& artifact) {
 
 }  // namespace
 
-Artifact Artifact::open(const std::filesystem::path& path) {
+Artifact Artifact::open(const std::filesystem::path& path) { return over(open_model(path, {})); }
+
+Artifact Artifact::over(std::unique_ptr<Model> model) {
   Artifact a;
-  a.model_ = open_model(path, {});
+  a.model_ = std::move(model);
   a.notes_ = a.model_->notes();
   a.quantization_ = a.group(kQuantizationKey);
   a.quantized_ = a.quantization_.if_object() != nullptr;

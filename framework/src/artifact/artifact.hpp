@@ -23,6 +23,8 @@ class Artifact {
   // too.
   // Errors  Error{io}: as open_model, or metadata that contradict the tensors
   static Artifact open(const std::filesystem::path& path);
+  // The same of a model that somebody else opened.
+  static Artifact over(std::unique_ptr<Model> model);
 
   const Model& model() const { return *model_; }
   const std::vector<TensorRecord>& records() const { return records_; }

@@ -89,6 +89,9 @@ struct ModelOptions {
 // Errors  Error{io}: missing, not a model, corrupt or hostile, with the path, the offset or tensor
 std::unique_ptr<Model> open_model(const std::filesystem::path& path, const ModelOptions& options);
 
+// Is the file, by its name or its first bytes, one that open_model reads, sound or not?
+bool is_known_format(const std::filesystem::path& file);
+
 // The globs of options.types that match no layer and no tensor: typing mistakes, most likely.
 std::vector<std::string> unmatched_types(const Model& model, const ModelOptions& options);
 

@@ -73,6 +73,12 @@ std::unique_ptr<Model> open_file(const fs::path& path, const ModelOptions& optio
 
 }  // namespace
 
+bool is_known_format(const fs::path& file) {
+  const std::string extension = lower_extension(file);
+  return extension == ".safetensors" || is_torch_extension(extension) ||
+         has_torch_magic(first_bytes(File::open_to_read(file)));
+}
+
 std::unique_ptr<Model> open_model(const fs::path& path, const ModelOptions& options) {
   std::error_code ec;
   const fs::file_status status = fs::status(path, ec);

@@ -231,12 +231,17 @@ class Run {
         } else {
           one = validate(config_.validators,
                          {facts_.plan, model_, original_bytes, weights_.digests, weights_.results,
-                          weights_.kept_non_finite, writer.staged(), writer.file_bytes(),
-                          facts_.evaluation.outputs[i]},
+                          weights_.kept_non_finite, config_.outputs[i].serializer, writer.staged(),
+                          writer.file_bytes(), facts_.evaluation.outputs[i]},
                          pool_);
         }
       };
       pool_.parallel_for(2, look);
+      if (!one.not_read.empty())
+        facts_.warnings.push_back({"artifact_not_read",
+                                   one.not_read,
+                                   {.file = writer.target().string(),
+                                    .plugin = config_.outputs[i].serializer.plugin->id}});
       facts_.validation.add(one);
     }
     judge();

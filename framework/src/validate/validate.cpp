@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "artifact/plugin_model.hpp"
 #include "artifact/verify.hpp"
 #include "base/cancel.hpp"
 #include "quantize/measure.hpp"
@@ -20,7 +21,7 @@ bool needs(const Plugin& validator, const char* data) {
 class Checker {
  public:
   Checker(const std::vector<PluginUse>& uses, const ValidationInput& input, ThreadPool& pool)
-      : input_(input), pool_(pool), artifact_(open(input)) {
+      : input_(input), pool_(pool), artifact_(open(input, pool)) {
     for (const PluginUse& use : uses) {
       const Plugin& plugin = *use.plugin;
       validators_.push_back(
@@ -56,9 +57,11 @@ class Checker {
     detent_check_input in{};
   };
 
-  static Artifact open(const ValidationInput& input) {
+  static Artifact open(const ValidationInput& input, ThreadPool& pool) {
     try {
-      return Artifact::open(input.artifact);
+      if (is_known_format(input.artifact)) return Artifact::open(input.artifact);
+      return Artifact::over(read_with_plugin(input.artifact, *input.serializer.plugin,
+                                             input.serializer.params, pool));
     } catch (const Error& e) {
       if (e.code() != ErrorCode::io) throw;
       throw Error(ErrorCode::validation,
@@ -222,6 +225,15 @@ bool Validation::passed() const {
 Validation validate(const std::vector<PluginUse>& validators, const ValidationInput& input,
                     ThreadPool& pool) {
   if (validators.empty()) return {};
+  const Plugin& serializer = *input.serializer.plugin;
+  if (!is_known_format(input.artifact) && !can_read(serializer)) {
+    Validation none;
+    none.not_read = fmt::format(
+        "\"{}\" has a format of its own and no functions that read it: the artefact was not read "
+        "back, and no validator looked at it",
+        serializer.id);
+    return none;
+  }
   return Checker(validators, input, pool).run();
 }
 

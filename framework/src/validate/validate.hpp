@@ -22,6 +22,9 @@ struct Validation {
   std::optional<bool> intact;    // every stored tensor is there, with the bytes that were written
   std::optional<bool> in_range;  // codes, scales and zero points
   void add(const Validation& other);  // of another output
+  // Why nothing was read back and no validator asked: the format is the serializer's own, and it has
+  // no functions that read. Empty otherwise.
+  std::string not_read;
   bool passed() const;                // no finding of severity FAIL
 };
 
@@ -33,6 +36,7 @@ struct ValidationInput {
   // What was measured while the tensors passed, by index into Model::tensors().
   const std::map<std::size_t, TensorResult>& results;
   const std::map<std::size_t, std::uint64_t>& kept_non_finite;
+  const PluginUse& serializer;     // who wrote it; its own reading side is used for its own format
   std::filesystem::path artifact;  // the file to read
   std::uint64_t artifact_file_bytes = 0;
   const OutputEvaluation& evaluation;  // of this artefact
