@@ -26,3 +26,31 @@ build cpp_gcc g++ plugins.cpp -std=c++17
 build cpp_gcc_static g++ plugins.cpp -std=c++20 -static-libstdc++ -static-libgcc
 build cpp_gcc_old_strings g++ plugins.cpp -std=c++17 -D_GLIBCXX_USE_CXX11_ABI=0
 build cpp_clang clang++-14 plugins.cpp -std=c++17
+
+# The layer of the SDK for Rust lies beside the headers' folder. Nothing of the machine stays in the binary.
+build_rust() {
+  command -v cargo >/dev/null || { echo "no cargo: rust is left out"; return 0; }
+  crate=$(cd "$include/../rust" && pwd)
+  project=$(mktemp -d)
+  mkdir -p "$project/src" "$out/rust"
+  cp "$here/plugins.rs" "$project/src/lib.rs"
+  cat >"$project/Cargo.toml" <<TOML
+[package]
+name = "compat"
+version = "1.0.0"
+edition = "2021"
+[lib]
+crate-type = ["cdylib"]
+[dependencies]
+detent = { path = "$crate" }
+[profile.release]
+panic = "unwind"
+lto = true
+strip = true
+TOML
+  RUSTFLAGS="--remap-path-prefix=$crate=detent --remap-path-prefix=$project=compat --remap-path-prefix=$HOME=home" \
+    cargo build --release --offline --quiet --manifest-path "$project/Cargo.toml"
+  cp "$project/target/release/libcompat.so" "$out/rust/compat.detent.so"
+  rm -rf "$project"
+}
+build_rust
