@@ -108,11 +108,16 @@ TEST_CASE("a state with missing or trailing bytes is refused and leaves a fresh 
   }
 }
 
-TEST_CASE("a stream that fails while saving is an input/output error", "[sdk]") {
+TEST_CASE("a stream that fails is an input/output error with a text", "[sdk]") {
   Fixture f;
   testing::Stream full;
   full.room = 5;
   CHECK(f.observer->save_state(f.observer, f.call, full.out()) == DETENT_E_IO);
+  CHECK(f.call.message == "the state could not be written");
+  const detent_istream broken{nullptr,
+                              [](const detent_istream*, void*, uint64_t) -> int64_t { return -1; }};
+  CHECK(f.observer->load_state(f.observer, f.call, &broken) == DETENT_E_IO);
+  CHECK(f.call.message == "the state could not be read");
 }
 
 TEST_CASE("an unknown statistic is not found", "[sdk]") {

@@ -104,6 +104,7 @@ class Reader {
       const int64_t got = stream_->read(stream_, p, n);
       if (got <= 0 || static_cast<uint64_t>(got) > n) {
         ok_ = false;
+        failed_ = got < 0;
       } else {
         p += got;
         n -= static_cast<uint64_t>(got);
@@ -133,13 +134,17 @@ class Reader {
   }
   bool at_end() noexcept {
     char c;
-    return ok_ && stream_->read(stream_, &c, 1) == 0;
+    const int64_t got = ok_ ? stream_->read(stream_, &c, 1) : 1;
+    failed_ = failed_ || got < 0;
+    return got == 0;
   }
+  bool failed() const noexcept { return failed_; }  // the stream itself, not for want of bytes
 
  private:
   const detent_istream* stream_;
   bool ok_ = true;
+  bool failed_ = false;
 };
 
-}  // namespace sdk DETENT_HIDDEN
+}  // namespace DETENT_HIDDEN
 }  // namespace detent

@@ -36,10 +36,9 @@ struct can_merge<T, std::void_t<decltype(std::declval<T&>().merge(std::declval<c
 template <class T, class = void>
 struct takes_importance : std::false_type {};
 template <class T>
-struct takes_importance<
-    T, std::void_t<decltype(std::declval<T&>().observe_weighted(
-           std::declval<const TensorView&>(), std::declval<const TensorView&>(),
-           std::declval<const Call&>()))>> : std::true_type {};
+struct takes_importance<T, std::void_t<decltype(std::declval<T&>().observe_weighted(
+                               std::declval<const TensorView&>(), std::declval<const TensorView&>(),
+                               std::declval<const Call&>()))>> : std::true_type {};
 
 // Whether `provides` lists a statistic ("stat:..."); compute_stat is NULL otherwise.
 template <class T>
@@ -83,8 +82,9 @@ struct ObserverThunks {
                                   const detent_ostream* s) noexcept {
     DETENT_TRY {
       Writer out(s);
-      const Status status = self(o)->save(out);
-      return status.ok() && !out.ok() ? DETENT_E_IO : finish(c, status);
+      Status status = self(o)->save(out);
+      if (status.ok() && !out.ok()) status = {DETENT_E_IO, "the state could not be written"};
+      return finish(c, status);
     }
     DETENT_CATCH_ALL(c)
   }
@@ -94,6 +94,7 @@ struct ObserverThunks {
       Reader in(s);
       Status status = self(o)->load(in);
       if (status.ok() && !in.at_end()) status = {DETENT_E_BAD_STATE, "trailing or missing bytes"};
+      if (in.failed()) status = {DETENT_E_IO, "the state could not be read"};
       if (!status.ok()) (void)self(o)->reset();
       return finish(c, status);
     }
@@ -115,8 +116,8 @@ struct ObserverThunks {
                                               const detent_tensor* importance) noexcept {
     if constexpr (takes_importance<T>::value) {
       DETENT_TRY {
-        return finish(
-            c, self(o)->observe_weighted(TensorView(*x), TensorView(*importance), Call(c)));
+        return finish(c,
+                      self(o)->observe_weighted(TensorView(*x), TensorView(*importance), Call(c)));
       }
       DETENT_CATCH_ALL(c)
     } else {
@@ -127,9 +128,17 @@ struct ObserverThunks {
 
   static constexpr uint32_t kind = DETENT_KIND_OBSERVER;
   static constexpr detent_observer_vtbl vtbl{
-      sizeof(detent_observer_vtbl), &create, &destroy, &observe, &reset,
-      can_merge<T>::value ? &merge : nullptr, &save, &load, &qparams,
-      has_stat<T>() ? &stat : nullptr, nullptr,
+      sizeof(detent_observer_vtbl),
+      &create,
+      &destroy,
+      &observe,
+      &reset,
+      can_merge<T>::value ? &merge : nullptr,
+      &save,
+      &load,
+      &qparams,
+      has_stat<T>() ? &stat : nullptr,
+      nullptr,
       takes_importance<T>::value ? &observe_weighted : nullptr};
 };
 template <class T>
@@ -138,5 +147,5 @@ struct thunks_of<T, std::enable_if_t<std::is_base_of_v<Observer, T>>> {
 };
 }  // namespace detail
 
-}  // namespace sdk DETENT_HIDDEN
+}  // namespace DETENT_HIDDEN
 }  // namespace detent
