@@ -73,7 +73,9 @@ void infer_layers(std::vector<TensorInfo>& tensors, const json::Value& config,
 
 std::vector<std::string> unmatched_types(const Model& model, const ModelOptions& options) {
   std::vector<std::string> result;
-  for (const auto& [glob, type] : options.types) {
+  for (const auto& entry : options.types) {
+    const std::string& glob =
+        entry.first;  // a lambda of C++20 captures it, one of clang 14 no binding
     const auto& tensors = model.tensors();
     const bool used = std::any_of(tensors.begin(), tensors.end(), [&](const TensorInfo& t) {
       return glob_match(glob, t.layer) || glob_match(glob, t.name);
