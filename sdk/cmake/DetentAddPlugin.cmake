@@ -19,6 +19,7 @@ function(detent_add_plugin name)
     set_target_properties(${name} PROPERTIES SUFFIX ".detent.dll")
   else()
     set_target_properties(${name} PROPERTIES SUFFIX ".detent.so")
+    target_link_libraries(${name} PRIVATE m) # detent/c.h rounds; in C++ it comes by itself
     # -fvisibility=hidden does not hide instantiations of std:: templates, and a host's copy of one
     # would be executed instead of the plugin's; the version script hides them.
     set(map "${CMAKE_CURRENT_BINARY_DIR}/${name}.map")

@@ -18,7 +18,7 @@ compile() {
 }
 
 cd "$include" || exit 1
-abi=$(find detent/abi.h detent/abi -name '*.h' | sort)
+abi=$(find detent/abi.h detent/abi detent/c.h detent/c -name '*.h' | sort)
 sdk=$(find detent/sdk.hpp detent/sdk -name '*.hpp' | sort)
 for c in gcc clang clang-14; do
   command -v "$c" >/dev/null || continue

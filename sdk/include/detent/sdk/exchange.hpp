@@ -31,6 +31,7 @@ class Sink {
   Status meta(const char* key, const char* json) const noexcept {
     return Status(sink_->set_meta(sink_, key, json));
   }
+  const detent_tensor_sink* raw() const noexcept { return sink_; }
 
  private:
   const detent_tensor_sink* sink_;

@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// File, Folder: what a serializer writes into. The host opened them, and moves them into place.
+// File, Folder: what a serializer writes into and reads from. The host opened them, and moves what
+// was written into place.
 #pragma once
+#include "../c/files.h"
 #include "tensor_view.hpp"
 
 namespace detent {
 namespace sdk DETENT_HIDDEN {
 
-// A file that the host opened inside the output folder.
+// A file that the host opened inside the output or input folder.
 class File {
  public:
   explicit File(const detent_file* file = nullptr) noexcept : file_(file) {}
   // False when the host could not write all of it.
   bool write(uint64_t offset, const void* data, uint64_t n) const noexcept {
-    const char* p = static_cast<const char*>(data);
-    while (n != 0) {
-      const int64_t taken = file_->pwrite(file_, offset, p, n);
-      if (taken <= 0 || static_cast<uint64_t>(taken) > n) return false;
-      p += taken;
-      offset += static_cast<uint64_t>(taken);
-      n -= static_cast<uint64_t>(taken);
-    }
-    return true;
+    return detent_file_write(file_, offset, data, n) != 0;
   }
+  // The elements of a tensor of any strides, compact and in row-major order.
+  bool write(uint64_t offset, const TensorView& tensor) const noexcept {
+    return detent_file_write_tensor(file_, offset, &tensor.raw()) != 0;
+  }
+  // False when the file ends before, or could not be read.
+  bool read(uint64_t offset, void* data, uint64_t n) const noexcept {
+    return detent_file_read(file_, offset, data, n) != 0;
+  }
+  uint64_t size() const noexcept { return file_->size(file_); }
   const detent_file* raw() const noexcept { return file_; }
 
  private:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Serializer: derive, implement, and name the class in DETENT_LIBRARY. Writing only: a format that
-// Detent shall also read implements the C interface of abi/serializer.h. One that writes a model
-// which runs derives from ProgramWriter (program.hpp) too.
+// Serializer: derive, implement, and name the class in DETENT_LIBRARY. A format that can
+// be read back derives from ModelReader (model_reader.hpp) too, one that writes a model which runs
+// from ProgramWriter (program.hpp).
 #pragma once
+#include "model_reader.hpp"
 #include "plugin_info.hpp"
 #include "program.hpp"
 
@@ -100,6 +101,23 @@ struct SerializerThunks {
     }
   }
 
+  // The five functions that read, or none.
+  struct Reading {
+    decltype(detent_serializer_vtbl::open) open = nullptr;
+    decltype(detent_serializer_vtbl::tensor_at) tensor_at = nullptr;
+    decltype(detent_serializer_vtbl::read_tensor) read_tensor = nullptr;
+    decltype(detent_serializer_vtbl::read_metadata) read_metadata = nullptr;
+    decltype(detent_serializer_vtbl::close) close = nullptr;
+  };
+  static constexpr Reading reading() noexcept {
+    if constexpr (std::is_base_of_v<ModelReader, T>) {
+      using R = ReaderThunks<T>;
+      return {&R::open, &R::tensor_at, &R::read_tensor, &R::read_metadata, &R::close};
+    } else {
+      return {};
+    }
+  }
+
   static constexpr uint32_t kind = DETENT_KIND_SERIALIZER;
   static constexpr detent_serializer_vtbl vtbl{sizeof(detent_serializer_vtbl),
                                                &create,
@@ -110,11 +128,11 @@ struct SerializerThunks {
                                                &add_tensor,
                                                &finish,
                                                &abort,
-                                               nullptr,
-                                               nullptr,
-                                               nullptr,
-                                               nullptr,
-                                               nullptr,
+                                               reading().open,
+                                               reading().tensor_at,
+                                               reading().read_tensor,
+                                               reading().read_metadata,
+                                               reading().close,
                                                extension(),
                                                has_aliases<T>() ? &declare_alias : nullptr,
                                                has_rows<T>() ? &add_rows : nullptr};

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "../c/elements.h"
 #include "error.hpp"
 
 namespace detent {
@@ -44,35 +45,10 @@ struct dtype_of<uint64_t> {
 }  // namespace detail
 
 // IEEE binary16 to binary32, exact; the payload of a NaN is kept.
-inline float half_to_float(uint16_t h) noexcept {
-  const uint32_t sign = static_cast<uint32_t>(h & 0x8000U) << 16;
-  const uint32_t exponent = (h >> 10) & 31U;
-  const uint32_t mantissa = h & 1023U;
-  uint32_t bits = sign;
-  if (exponent == 31) {
-    bits |= 0x7F800000U | (mantissa << 13);
-  } else if (exponent != 0) {
-    bits |= ((exponent + 112U) << 23) | (mantissa << 13);
-  } else if (mantissa != 0) {
-    const float magnitude = static_cast<float>(mantissa) * 5.9604644775390625e-08F;  // 2^-24
-    uint32_t m;
-    std::memcpy(&m, &magnitude, 4);
-    bits |= m;
-  }
-  float value;
-  std::memcpy(&value, &bits, 4);
-  return value;
-}
-
-inline float bfloat16_to_float(uint16_t h) noexcept {
-  const uint32_t bits = static_cast<uint32_t>(h) << 16;
-  float value;
-  std::memcpy(&value, &bits, 4);
-  return value;
-}
-
+inline float half_to_float(uint16_t h) noexcept { return detent_half_to_float(h); }
+inline float bfloat16_to_float(uint16_t h) noexcept { return detent_bfloat16_to_float(h); }
 inline bool is_floating_point(detent_dtype dtype) noexcept {
-  return dtype == DETENT_F32 || dtype == DETENT_F64 || dtype == DETENT_F16 || dtype == DETENT_BF16;
+  return detent_is_floating_point(dtype) != 0;
 }
 
 class TensorView {
@@ -85,22 +61,9 @@ class TensorView {
   int64_t size(int32_t d) const noexcept { return t_->shape[d]; }
   int64_t stride(int32_t d) const noexcept { return t_->strides[d]; }
   std::vector<int64_t> shape() const { return {t_->shape, t_->shape + t_->ndim}; }
-  int64_t numel() const noexcept {
-    int64_t n = 1;
-    for (int32_t d = 0; d < t_->ndim; ++d) n *= t_->shape[d];
-    return n;
-  }
-  bool contiguous() const noexcept {
-    int64_t expected = 1;
-    for (int32_t d = t_->ndim - 1; d >= 0; --d) {
-      if (t_->shape[d] != 1 && t_->strides[d] != expected) return false;
-      expected *= t_->shape[d];
-    }
-    return true;
-  }
-  const char* bytes() const noexcept {
-    return static_cast<const char*>(t_->data) + t_->byte_offset;
-  }
+  int64_t numel() const noexcept { return detent_numel(t_); }
+  bool contiguous() const noexcept { return detent_is_contiguous(t_) != 0; }
+  const char* bytes() const noexcept { return detent_bytes(t_); }
   // nullptr unless the dtype is T's. Aligned to the element only as far as the host's memory is:
   // take values out with memcpy, or check.
   template <class T>
@@ -108,9 +71,9 @@ class TensorView {
     return t_->dtype == detail::dtype_of<T>::value ? reinterpret_cast<const T*>(bytes()) : nullptr;
   }
 
-  // Calls f(double value, int64_t index) for each element in row-major order; index is the element's
-  // position along `axis`, 0 when axis is negative. Every value of f32, f64, f16, bf16 and of the
-  // integers up to 32 bits is exact. False, and nothing called, for another dtype.
+  // Calls f(double value, int64_t index) for each element in row-major order; index is the
+  // element's position along `axis`, 0 when axis is negative. Every value of f32, f64, f16, bf16
+  // and of the integers up to 32 bits is exact. False, and nothing called, for another dtype.
   template <class F>
   bool for_each(int32_t axis, F&& f) const {
     switch (t_->dtype) {
