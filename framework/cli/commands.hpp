@@ -41,6 +41,15 @@ struct TryOptions {
   std::filesystem::path html;
 };
 
+struct NewOptions {
+  std::string kind;
+  std::string name;
+  std::string lang = "c++";
+  std::string id;  // empty: org.example.NAME
+  std::string vendor = "Example";
+  std::filesystem::path folder;  // empty: ./NAME
+};
+
 // Each returns an exit code or throws Error.
 int run(const Globals& globals, const PipelineOptions& options);
 int plan(const Globals& globals, const PipelineOptions& options);
@@ -49,6 +58,7 @@ int config_check(const Globals& globals, const PipelineOptions& options);
 int config_schema(const Globals& globals);
 int plugins_list(const Globals& globals);
 int plugins_show(const Globals& globals, const std::string& id);
+int plugins_new(const Globals& globals, NewOptions options);
 int plugins_try(const Globals& globals, const TryOptions& options);
 int inspect(const Globals& globals, const std::filesystem::path& model);
 int compare(const Globals& globals, const std::filesystem::path& original,

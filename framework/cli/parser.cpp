@@ -142,7 +142,7 @@ class Parser {
   }
 
   void add_plugin_commands() {
-    CLI::App* plugins = group("plugins", "List, show and try plugins");
+    CLI::App* plugins = group("plugins", "List, show, try and start plugins");
     command(*plugins, "list", "What is installed, and from where",
             [this] { return cli::plugins_list(globals_); });
     command(*plugins, "show", "One plugin's description and parameters",
@@ -167,6 +167,23 @@ class Parser {
         ->type_name("JSON");
     sub->add_option("--html", try_.html, "Observers: write a page with the histogram and the range")
         ->type_name("FILE");
+    add_new(*plugins);
+  }
+
+  void add_new(CLI::App& plugins) {
+    CLI::App* sub = command(plugins, "new", "Write a project for a plugin of your own",
+                            [this] { return cli::plugins_new(globals_, new_); });
+    sub->add_option("kind", new_.kind, "observer, quantizer, serializer or validator")
+        ->required()
+        ->type_name("KIND");
+    sub->add_option("name", new_.name, "Of the library and of its files: a-z, 0-9 and _")
+        ->required()
+        ->type_name("NAME");
+    sub->add_option("-l,--lang", new_.lang, "c++, c or rust")->type_name("LANGUAGE");
+    sub->add_option("--id", new_.id, "What configurations name; org.example.NAME unless given")
+        ->type_name("ID");
+    sub->add_option("--vendor", new_.vendor, "Who makes it")->type_name("NAME");
+    sub->add_option("--folder", new_.folder, "Where to; ./NAME unless given")->type_name("FOLDER");
   }
 
   void add_model_commands() {
@@ -208,6 +225,7 @@ class Parser {
   Globals globals_;
   PipelineOptions pipeline_;
   TryOptions try_;
+  NewOptions new_;
   std::string id_;
   std::filesystem::path first_;
   std::filesystem::path second_;

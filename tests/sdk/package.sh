@@ -3,6 +3,7 @@
 # package.sh install BUILD PREFIX            installs the component sdk, then moves it: it relocates
 # package.sh plugin SOURCE PREFIX WORK NAME  builds a project against PREFIX alone, tests it, and
 #                                            looks at WORK/NAME.detent.so
+# package.sh symbols FILE                    looks at one plugin file
 # The compiler and generator are those of $CXX and $CMAKE_GENERATOR; $CMAKE is the program.
 set -eu
 cmake=${CMAKE:-cmake}
@@ -12,7 +13,7 @@ install_sdk() {
   rm -rf "$prefix" "$prefix.first"
   "$cmake" --install "$build" --component sdk --prefix "$prefix.first" >/dev/null
   mv "$prefix.first" "$prefix"
-  if find "$prefix" -type f | grep -vE '/(include/detent/|cmake/detent/|pkgconfig/detent-sdk\.pc$|share/detent/template/)'; then
+  if find "$prefix" -type f | grep -vE '/(include/detent/|cmake/detent/|pkgconfig/detent-sdk\.pc$|share/detent/(template|rust)/)'; then
     echo "files that are no part of the SDK were installed"
     exit 1
   fi
@@ -33,7 +34,7 @@ check_symbols() {
   [ -z "$exported" ] || { echo "$1 exports: $exported"; exit 1; }
   nm -D --defined-only "$1" | grep -q detent_entry || { echo "$1 has no detent_entry"; exit 1; }
   if readelf -sW "$1" | grep -w UNIQUE; then echo "$1 has symbols that pin it"; exit 1; fi
-  if readelf -dW "$1" | grep NEEDED | grep -vE 'lib(stdc\+\+|gcc_s|c|m|c\+\+|c\+\+abi|unwind)\.so'; then
+  if readelf -dW "$1" | grep NEEDED | grep -vE '(ld-linux|lib(stdc\+\+|gcc_s|c|m|c\+\+|c\+\+abi|unwind)\.so)'; then
     echo "$1 needs libraries that no plugin needs"
     exit 1
   fi
@@ -61,5 +62,6 @@ build_plugin() {
 case $1 in
   install) install_sdk "$2" "$3" ;;
   plugin) build_plugin "$2" "$3" "$4" "$5" ;;
+  symbols) check_symbols "$2" ;;
   *) exit 2 ;;
 esac

@@ -19,13 +19,14 @@ BLOCK = re.compile(r"^```sh(?P<needs> detent)?\n(?P<code>.*?)^```$", re.DOTALL |
 def main():
     page, source = Path(sys.argv[1]), sys.argv[2]
     detent = Path(sys.argv[3]) if len(sys.argv) > 3 else None
-    script = ["set -eu"]
-    for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
-        if not block["needs"] or detent:
-            script.append(block["code"])
-    if len(script) == 1:
+    blocks = list(BLOCK.finditer(page.read_text(encoding="utf-8")))
+    script = ["set -eu", *(block["code"] for block in blocks if detent or not block["needs"])]
+    if not blocks:
         print("no commands found")
         return 1
+    if len(script) == 1:
+        print("skipped: all commands need the program")
+        return 77
     environment = dict(os.environ, DETENT_SOURCE=source)
     if detent:
         environment["PATH"] = f"{detent.parent}:{environment['PATH']}"
