@@ -51,6 +51,21 @@ std::map<std::string, std::string> foreign_types(const Artifact& artifact) {
   return types;
 }
 
+// Id -> sha256 of the quantizers that made the file, by its own word; for messages only.
+std::map<std::string, std::string> quantizer_hashes(const json::Value& versions) {
+  std::map<std::string, std::string> hashes;
+  const json::Value* plugins = versions.at_pointer("/plugins");
+  if (plugins == nullptr || plugins->if_array() == nullptr) return hashes;
+  for (const json::Value& p : *plugins->if_array()) {
+    const auto text = [&](const char* pointer) {
+      const json::Value* v = p.at_pointer(pointer);
+      return v != nullptr && v->if_string() != nullptr ? *v->if_string() : std::string();
+    };
+    if (text("/kind") == "quantizer") hashes[text("/id")] = text("/sha256");
+  }
+  return hashes;
+}
+
 json::Value foreign_quantization(const Artifact& artifact) {
   const std::string version = mono_quant_version(artifact.model());
   json::Object all{{"source", json::Object{{"program", "Mono Quant"},
@@ -109,7 +124,12 @@ void Artifact::read_own() {
     damaged(*model_, e.what());
   }
   architecture_ = group(kArchitectureKey);
-  for (const TensorRecord& r : records_) check(r);
+  const auto hashes = quantizer_hashes(group(kVersionsKey));
+  for (TensorRecord& r : records_) {
+    check(r);
+    const auto hash = hashes.find(r.scheme.quantizer.id);
+    if (hash != hashes.end()) r.scheme.quantizer.sha256 = hash->second;
+  }
 }
 
 void Artifact::read_foreign() {
@@ -260,8 +280,9 @@ Quantizer quantizer_for(const TensorRecord& record, const Registry& registry, Th
   const Plugin* plugin = registry.find(PluginKind::quantizer, stamp.id);
   if (plugin == nullptr) {
     throw Error(ErrorCode::plugin,
-                fmt::format("\"{}\" was quantized by plugin \"{}\" {}, which is not installed",
-                            record.name, stamp.id, stamp.version),
+                fmt::format("\"{}\" was quantized by plugin \"{}\" {}{}, which is not installed",
+                            record.name, stamp.id, stamp.version,
+                            stamp.sha256.empty() ? "" : fmt::format(" (sha256 {})", stamp.sha256)),
                 "give its folder with --plugin-path or DETENT_PLUGIN_PATH",
                 {.tensor = record.name, .plugin = stamp.id});
   }

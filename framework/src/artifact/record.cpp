@@ -227,7 +227,7 @@ detent_dtype dtype_from_json(const json::Value& value, const char* key) {
 }
 
 PluginStamp stamp_from_json(const json::Value& value) {
-  return {text_of(value, "id"), text_of(value, "version"), object_of(value, "params")};
+  return {text_of(value, "id"), text_of(value, "version"), object_of(value, "params"), {}};
 }
 
 // Neither is there where the target has Detent's own rule.

@@ -33,6 +33,7 @@ struct PluginStamp {
   std::string id;
   std::string version;
   json::Object params;
+  std::string sha256 = {};  // of its library, where the file's "versions" say so
 };
 
 // Equal for most tensors of a model, and stored once for all of them.
