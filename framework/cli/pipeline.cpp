@@ -9,6 +9,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
+#include "plan/failed_layers.hpp"
 #include "plugin/search_path.hpp"
 #include "report/report.hpp"
 #include "run/observe_run.hpp"
@@ -111,7 +112,11 @@ int plan(const Globals& globals, const PipelineOptions& options) {
   refuse_quantized(*model);
   const auto program = open_program(*model, pipeline.config, options);
   ThreadPool pool(1);
-  Plan plan = make_plan(pipeline.config, *model, program.get(), pool);
+  FailedLayers failed(pipeline.config, *model);
+  Plan plan = without_failed_layers(failed, [&](const KeptLayers& kept) {
+    return make_plan(pipeline.config, *model, program.get(), pool, kept);
+  });
+  for (Warning& w : failed.warnings()) plan.warnings.push_back(std::move(w));
   open_samples(pipeline.config, program.get(), plan);
   if (options.strict) refuse_warnings(plan.warnings, ErrorCode::config);
   if (globals.json) {

@@ -25,6 +25,7 @@ struct PluginUse {
   std::string name_pointer;        // of its name: the same, or with "/id" behind it
   std::string params_pointer;      // of its params
   json::Position position;         // of its name
+  std::string isolation;           // as written; "": that of the run
   const Plugin* plugin = nullptr;  // set by check_plugins
   bool chosen_by_auto = false;
 };
@@ -84,6 +85,7 @@ struct AppliedOverride {
 };
 
 enum class OnFailure { error, warn, ignore };
+enum class OnPluginFailure { error, skip_layer };
 
 struct Config {
   std::filesystem::path file;  // "" when it came from elsewhere
@@ -104,7 +106,10 @@ struct Config {
   OnFailure on_failure = OnFailure::error;
   std::optional<std::filesystem::path> report_path;  // a folder
   unsigned threads = 0;
-  std::string isolation = "auto";
+  std::string isolation = "auto";        // of plugins: "none", "process"
+  std::int64_t plugin_timeout = 600;     // seconds, of one call of an isolated plugin
+  std::uint64_t plugin_memory = 0;       // bytes, of an isolated plugin; 0: by what it works on
+  OnPluginFailure on_plugin_failure = OnPluginFailure::error;
   unsigned model_threads = 1;        // of a model that runs; its numbers may depend on it
   std::int64_t model_timeout = 600;  // seconds, of one step of a model that runs
   std::int64_t seed = 0;

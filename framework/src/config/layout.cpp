@@ -207,9 +207,31 @@ const Layout& runtime_layout() {
         .shape = Shape::choice,
         .title = "Isolation",
         .description = "process: plugins run in a process of their own; none: in this one; auto: "
-                       "as each plugin asks for.",
+                       "in their own those that ask for it or do not belong to the installation.",
         .default_json = "\"auto\"",
         .choices = {"auto", "none", "process"}},
+       {.name = "plugin_timeout",
+        .shape = Shape::integer,
+        .title = "Time for a plugin",
+        .description = "Seconds that one call of a plugin in a process of its own may take.",
+        .default_json = "600",
+        .minimum = 1,
+        .maximum = 1'000'000},
+       {.name = "plugin_memory",
+        .shape = Shape::integer,
+        .title = "Memory for a plugin",
+        .description = "Bytes that a plugin in a process of its own may take beside the data it is "
+                       "shown. 0: 2 GiB and 8 times those data.",
+        .default_json = "0",
+        .minimum = 0},
+       {.name = "on_plugin_failure",
+        .shape = Shape::choice,
+        .title = "When a plugin fails",
+        .description = "An observer or quantizer that crashed, hung or broke its contract: error: "
+                       "the run fails and writes nothing; skip_layer: the layer is kept as it is, "
+                       "with a warning.",
+        .default_json = "\"error\"",
+        .choices = {"error", "skip_layer"}},
        {.name = "model_threads",
         .shape = Shape::integer,
         .title = "Threads of the model",
@@ -277,7 +299,13 @@ const Layout& plugin_layout() {
                                .shape = Shape::parameters,
                                .title = "Parameters",
                                .description = "The plugin's parameters.",
-                               .default_json = "{}"}}};
+                               .default_json = "{}"},
+                              {.name = "isolation",
+                               .shape = Shape::choice,
+                               .title = "Isolation",
+                               .description = "As in runtime, of this plugin alone; absent: as "
+                                              "there.",
+                               .choices = {"auto", "none", "process"}}}};
   return layout;
 }
 

@@ -7,11 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "plugin/isolation_limits.hpp"
 #include "plugin/plugin_cache.hpp"
 #include "plugin/plugin_file.hpp"
 #include "plugin/search_path.hpp"
 
 namespace detent {
+
+class IsolatedPlugins;
 
 // Which libraries outside the installation may run code. pinned: those whose hash is a pin's.
 enum class PluginTrust { any, pinned };
@@ -26,6 +29,7 @@ struct PluginProblem {
 
 class Registry {
  public:
+  Registry();  // of no plugins
   // Lists the plugins of every *.detent.so of the folders, in order; the first of two equal (kind,
   // id) in different folders wins and the other is listed as shadowed; two in one folder are a
   // problem of both, and neither can be used, nor can one of that id in a later folder. Never
@@ -64,6 +68,9 @@ class Registry {
   // the one with "auto:". Error{config} when parameters of two observers are given.
   const Plugin& choose_observer(const json::Object& params) const;
 
+  // The same plugin, of which no code runs in this process. Lives as long as the registry.
+  const Plugin& isolated(const Plugin& plugin, const IsolationLimits& limits) const;
+
   // What the plugins log and the memory they keep, while the registry or an instance lives.
   HostServices& services() const { return *around_.services; }
   const PluginWork& work() const { return *around_.work; }
@@ -73,6 +80,7 @@ class Registry {
   [[noreturn]] void throw_not_found(PluginKind kind, std::string_view name) const;
 
   PluginSurroundings around_;
+  std::shared_ptr<IsolatedPlugins> isolated_;
   std::vector<Plugin> plugins_;
   std::vector<PluginProblem> problems_;
 };

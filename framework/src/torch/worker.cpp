@@ -14,7 +14,7 @@
 #include <torch/version.h>
 
 #include "torch/messages.hpp"
-#include "torch/sandbox.hpp"
+#include "sandbox/sandbox.hpp"
 #include "torch/service.hpp"
 
 namespace {
