@@ -163,7 +163,10 @@ std::int32_t Call::conclude(const detent_call* c) {
                        "if it needs that and you trust it: \"isolation\": \"none\""});
   if (c == nullptr) return status;
   if (!broken.empty()) CallScope::of(c).note_broken(printable(broken));
-  if (!said.empty()) c->fail(c, status, said.data(), said.size());
+  if (status == DETENT_E_NO_MEMORY) {
+    const std::string out = process_.out_of_memory();
+    c->fail(c, status, out.data(), out.size());
+  } else if (!said.empty()) c->fail(c, status, said.data(), said.size());
   if (status == DETENT_E_CRASHED || status == DETENT_E_TIMEOUT) {
     CallScope::of(c).note_broken(std::string(name_) + " returned a status that only a host gives");
     return DETENT_E_INTERNAL;

@@ -9,6 +9,7 @@
 #include "isolate/proxies.hpp"
 #include "plugin/description_bytes.hpp"
 #include "plugin/library.hpp"
+#include "plugin/pins.hpp"
 #include "plugin/registry.hpp"
 
 namespace detent {
@@ -98,7 +99,9 @@ const Plugin& IsolatedPlugins::of(const Plugin& plugin, const IsolationLimits& l
   std::shared_ptr<isolate::ProcessPool>& pool = pools_[where];
   if (pool == nullptr)
     pool = std::make_shared<isolate::ProcessPool>(
-        isolate::ProcessSpec{plugin.path, plugin.sha256, limits}, around_.services);
+        isolate::ProcessSpec{plugin.path, plugin.sha256,
+                             load_from(around_, plugin.sha256) == LoadFrom::sealed_copy, limits},
+        around_.services);
   known = std::make_unique<Plugin>(plugin);
   known->source = std::make_shared<const Source>(pool, plugin);
   return *known;
@@ -108,7 +111,7 @@ IsolationFacts describe_isolation() {
   if (isolate::worker_program().empty())
     return {"", "this installation has no detent-plugin-worker"};
   try {
-    const isolate::Process process({"", "", {}});
+    const isolate::Process process({});
     return {process.greeting().isolation, process.greeting().why_not};
   } catch (const Error& e) {
     return {"", e.problems()[0].message};

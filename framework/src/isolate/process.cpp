@@ -79,7 +79,7 @@ void Process::spawn(const ProcessSpec& spec) {
   memory_ = memory_for(limits_, 0);
   const int error = spawn_to_die_with_us(
       {program.string(), std::to_string(kFirstGivenFd), spec.library.string(), spec.sha256,
-       std::to_string(memory_)},
+       spec.sealed ? "sealed" : "file", std::to_string(memory_)},
       {"LC_ALL=C", "TZ=UTC0"}, {theirs.get()}, &pid_);
   if (error != 0) {
     pid_ = -1;
@@ -188,6 +188,12 @@ void Process::raise_memory(std::uint64_t shown_bytes) {
   if (::prlimit(pid_, RLIMIT_DATA, nullptr, &now) != 0) return;
   now.rlim_cur = std::min<rlim_t>(wanted, now.rlim_max);
   if (::prlimit(pid_, RLIMIT_DATA, &now, nullptr) == 0) memory_ = wanted;
+}
+
+std::string Process::out_of_memory() const {
+  return fmt::format("ran out of memory in {}: it may use {}\n"
+                     "to give it more: \"runtime\": {{\"plugin_memory\": ...}}",
+                     operation_, human_bytes(memory_));
 }
 
 void Process::fail(Failure why) {

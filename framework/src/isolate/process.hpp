@@ -20,7 +20,8 @@ std::filesystem::path worker_program();
 
 struct ProcessSpec {
   std::filesystem::path library;
-  std::string sha256;  // of its bytes; "": it tells, and is not to be used
+  std::string sha256;   // of its bytes
+  bool sealed = false;  // a copy that nobody can change is loaded: see plugin/sealed_copy.hpp
   IsolationLimits limits;
 };
 
@@ -66,6 +67,7 @@ class Process {
 
   std::byte* input() { return input_->data(); }
   const std::vector<SharedMemory>& results() const { return results_; }
+  std::string out_of_memory() const;  // in words
   void raise_memory(std::uint64_t shown_bytes);  // for who works on so much
 
  private:

@@ -16,6 +16,10 @@ const void* serializer_table(std::uint64_t functions);
 const void* validator_table(std::uint64_t functions);
 
 // The instance that create makes, and its end.
+std::unique_ptr<Remote> make_remote(const detent_host* host, const detent_config& config);
+std::int32_t start_remote(Remote& remote, const detent_call* c);
+void destroy_remote(Remote* remote) noexcept;
+
 template <class Handle>
 std::int32_t create_remote(const detent_host* host, const detent_call* c,
                            const detent_config* config, Handle** out) noexcept {
@@ -26,9 +30,6 @@ std::int32_t create_remote(const detent_host* host, const detent_call* c,
     return status;
   });
 }
-std::unique_ptr<Remote> make_remote(const detent_host* host, const detent_config& config);
-std::int32_t start_remote(Remote& remote, const detent_call* c);
-void destroy_remote(Remote* remote) noexcept;
 
 template <class Handle>
 Remote& remote_of(const Handle* handle) {

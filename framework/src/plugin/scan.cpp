@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "isolate/isolation.hpp"
 #include "plugin/description_bytes.hpp"
 #include "plugin/lazy_source.hpp"
 #include "plugin/pins.hpp"
@@ -235,6 +236,7 @@ Registry Registry::scan(const std::vector<SearchFolder>& folders,
                         const PluginCacheFile& cache, PluginTrust trust) {
   Registry registry;
   registry.around_.pins = std::make_shared<const Pins>(pins);
+  registry.isolated_ = std::make_shared<IsolatedPlugins>(registry.around_);
   Scanner scanner(trust, cache, registry.around_, registry.plugins_, registry.problems_);
   for (const SearchFolder& folder : without_repeats(folders)) scanner.scan(folder);
   return registry;

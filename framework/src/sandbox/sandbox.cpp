@@ -190,6 +190,7 @@ constexpr std::array kOfLoading = {
     SYS_fcntl,      SYS_getcwd, SYS_statfs,    SYS_getdents64,
     SYS_fstatfs,    SYS_dup,    SYS_prctl,     SYS_landlock_create_ruleset,
     SYS_seccomp,    SYS_landlock_restrict_self, SYS_close_range,
+    SYS_memfd_create,
 #if defined(__x86_64__)
     SYS_stat,       SYS_lstat,  SYS_access,    SYS_readlink,
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process that holds one plugin library for the host. Not for people: the host starts it.
 //
-//   detent-plugin-worker FD_OF_SOCKET LIBRARY SHA256 MEMORY_LIMIT
+//   detent-plugin-worker FD_OF_SOCKET LIBRARY SHA256 sealed|file MEMORY_LIMIT
 //
 // It closes the doors behind itself in two steps: before the library is loaded, whose constructors
 // run then, nothing can be written or started any more; before anything of it is called, nothing
@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/error.hpp"
 #include "isolate/protocol.hpp"
 #include "isolate/worker/session.hpp"
 #include "plugin/description_bytes.hpp"
@@ -29,9 +30,8 @@ struct Kept {
   std::string why_not;  // then
 };
 
-void limit(std::uint64_t memory) {
-  // The host may raise it for a large tensor.
-  sandbox::limit_memory(memory, std::max(memory, std::uint64_t{1} << 46U));
+// Also where the kernel has no sandbox.
+void write_no_files() {
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_FSIZE, &none);
 }
@@ -59,11 +59,12 @@ std::uint64_t functions_of(const Plugin& plugin) {
   return bits;
 }
 
-PluginFile load(const std::string& path, const std::string& sha256,
+PluginFile load(const std::string& path, const std::string& sha256, LoadFrom from,
                 const PluginSurroundings& around) {
   const auto check = [&](const File&, const File::Identity&, std::string_view found) {
     if (!sha256.empty() && found != sha256)
       throw Error(ErrorCode::plugin, "is not the file any more that was listed");
+    return from;
   };
   PluginFile file = load_plugin_file(path, around, check);
   if (!file.refusal.empty()) throw Error(ErrorCode::plugin, file.refusal);
@@ -91,23 +92,28 @@ void refuse(Link& link, const std::string& why) {
 }
 
 int serve(int argc, char** argv) {
-  if (argc != 5) return 2;
+  if (argc != 6) return 2;
   const int socket = std::atoi(argv[1]);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGINT, SIG_IGN);  // the terminal's; the host decides
   Link link{Descriptor(socket)};
-  limit(std::strtoull(argv[4], nullptr, 10));
+  const std::uint64_t memory = std::strtoull(argv[5], nullptr, 10);
+  // The host raises it for a large tensor.
+  sandbox::limit_memory(memory, std::max(memory, std::uint64_t{1} << 46U));
   Kept kept;
   const bool loading = !sandbox::enter_to_load(&kept.why_not).empty();
   const PluginSurroundings around;
   PluginFile file;
   const std::string path = argv[2];
   try {
-    if (!path.empty()) file = load(path, argv[3], around);
+    const bool sealed = std::string_view(argv[4]) == "sealed";
+    if (!path.empty())
+      file = load(path, argv[3], sealed ? LoadFrom::sealed_copy : LoadFrom::file, around);
   } catch (const Error& e) {
     refuse(link, e.problems()[0].message);
     return 0;
   }
+  write_no_files();
   // Nothing that a constructor opened can be read later on.
   ::syscall(SYS_close_range, static_cast<unsigned>(socket) + 1, ~0U, 0);
   if (loading) kept.in = sandbox::enter(&kept.why_not);

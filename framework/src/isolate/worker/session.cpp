@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/error.hpp"
 #include "isolate/protocol.hpp"
 #include "json/parse.hpp"
 #include "plugin/params.hpp"
