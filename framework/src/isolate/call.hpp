@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <detent/abi.h>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -30,9 +31,15 @@ struct Remote {
   std::shared_ptr<Process> process;
   std::uint64_t id = 0;  // there
   std::string configuration;
-  // A serializer's output, from begin to finish or abort, and the files that were opened in it.
+  // A serializer's output, from begin to finish or abort, or its input, from open to close; the
+  // files that were opened in it, and what tensor_at told of.
   const detent_folder* folder = nullptr;
   std::vector<const detent_file*> files;
+  struct Told {
+    std::string name;
+    std::vector<std::int64_t> shape;
+  };
+  std::map<std::uint64_t, Told> tensors;
 };
 
 // Holds the process until its end.
@@ -62,6 +69,8 @@ class Call {
   std::int32_t deliver_plan(const detent_plan_sink* sink);
   std::int32_t deliver_findings(const detent_finding_sink* sink);
   std::string_view bytes();  // large ones; theirs to change: to be copied before they are looked at
+  // The description of a tensor that name and shape hold; of none when there is none that can be.
+  detent_tensor_spec spec(std::string& name, std::vector<std::int64_t>& shape);
   void copy_tensor(const detent_tensor& to);  // compact
   std::uint64_t number();
 

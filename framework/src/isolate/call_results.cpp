@@ -93,12 +93,16 @@ void Call::deliver_target(const detent_plan_sink* sink) {
   sink->target(sink, &spec);
 }
 
+detent_tensor_spec Call::spec(std::string& name, std::vector<std::int64_t>& shape) {
+  return number() != 0 ? read_spec(name, shape) : detent_tensor_spec{};
+}
+
 void Call::deliver_output(const detent_plan_sink* sink) {
   std::string name;
   std::vector<std::int64_t> shape;
-  const bool valid = number() != 0;
-  const detent_tensor_spec spec = valid ? read_spec(name, shape) : detent_tensor_spec{};
-  sink->output(sink, valid ? &spec : nullptr, static_cast<std::uint32_t>(number()));
+  const detent_tensor_spec given = spec(name, shape);
+  sink->output(sink, given.name != nullptr ? &given : nullptr,
+               static_cast<std::uint32_t>(number()));
 }
 
 // Once more to the sink of the host, in the order in which the plugin called the other one.

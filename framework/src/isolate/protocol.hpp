@@ -41,6 +41,11 @@ enum class Op : std::uint32_t {
   add_rows,
   finish,
   abort,
+  open,
+  tensor_at,
+  read_tensor,
+  read_metadata,
+  close,
   // validators
   check,
   check_output,
@@ -70,6 +75,7 @@ inline constexpr std::uint64_t kHasDeclareAlias = 1U << 3U;
 inline constexpr std::uint64_t kHasAddRows = 1U << 4U;
 inline constexpr std::uint64_t kHasFinish = 1U << 5U;
 inline constexpr std::uint64_t kHasCheckOutput = 1U << 6U;
+inline constexpr std::uint64_t kHasReading = 1U << 7U;
 
 inline constexpr std::uint32_t kMagic = 0x50494744;                 // "DGIP"
 inline constexpr std::uint64_t kMostMessage = std::uint64_t{256} << 20U;  // bytes of one message

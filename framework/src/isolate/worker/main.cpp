@@ -50,6 +50,7 @@ std::uint64_t functions_of(const Plugin& plugin) {
     const auto* t = static_cast<const detent_serializer_vtbl*>(vtbl);
     add(DETENT_HAS(t, detent_serializer_vtbl, declare_alias), kHasDeclareAlias);
     add(DETENT_HAS(t, detent_serializer_vtbl, add_rows), kHasAddRows);
+    add(DETENT_HAS(t, detent_serializer_vtbl, open), kHasReading);  // all five or none
   }
   if (plugin.kind == PluginKind::validator) {
     const auto* t = static_cast<const detent_validator_vtbl*>(vtbl);

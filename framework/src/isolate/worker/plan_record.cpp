@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "plugin/tensor_store.hpp"
+#include "isolate/worker/results.hpp"
 
 namespace detent::isolate {
 namespace {
@@ -54,15 +54,7 @@ std::int32_t DETENT_CALL PlanRecord::output(const detent_plan_sink* sink,
                                             const detent_tensor_spec* spec,
                                             std::uint32_t bound) noexcept {
   return record(sink, PlanWord::output, [&](ByteWriter& out, const detent_plan_sink* checked) {
-    const bool valid = is_valid_spec(spec);
-    out.number(valid ? 1 : 0);
-    if (valid) {
-      out.text(spec->name);
-      out.number(spec->dtype);
-      out.number(static_cast<std::uint64_t>(spec->ndim));
-      for (std::int32_t d = 0; d < spec->ndim; ++d)
-        out.number(static_cast<std::uint64_t>(spec->shape[d]));
-    }
+    put_spec(out, spec);
     out.number(bound);
     return checked->output(checked, spec, bound);
   });

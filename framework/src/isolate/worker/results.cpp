@@ -28,6 +28,17 @@ std::uint64_t room_for(std::uint64_t bytes) {
 
 }  // namespace
 
+void put_spec(ByteWriter& out, const detent_tensor_spec* spec) {
+  const bool valid = is_valid_spec(spec);
+  out.number(valid ? 1 : 0);
+  if (!valid) return;
+  out.text(spec->name);
+  out.number(spec->dtype);
+  out.number(static_cast<std::uint64_t>(spec->ndim));
+  for (std::int32_t d = 0; d < spec->ndim; ++d)
+    out.number(static_cast<std::uint64_t>(spec->shape[d]));
+}
+
 Results::Results(std::function<Descriptor(std::uint64_t)> more) : more_(std::move(more)) {
   sink_ = {sizeof sink_, this, create, set_meta};
 }

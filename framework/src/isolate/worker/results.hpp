@@ -14,6 +14,9 @@
 
 namespace detent::isolate {
 
+// A description that came from a plugin; as none when it is none that can be.
+void put_spec(ByteWriter& out, const detent_tensor_spec* spec);
+
 // Of one call, in memory that the host sees. Behind each tensor lies a page that cannot be touched:
 // who writes beyond the end by more than a few bytes is stopped there, and those bytes are looked
 // at when the call is over.

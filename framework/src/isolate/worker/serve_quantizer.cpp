@@ -9,20 +9,6 @@ using Table = detent_quantizer_vtbl;
 
 detent_quantizer* handle_of(void* handle) { return static_cast<detent_quantizer*>(handle); }
 
-detent_tensor compact(const detent_tensor_spec& spec, const std::vector<std::int64_t>& strides,
-                      std::uint64_t nbytes, std::byte* data) {
-  return {nbytes != 0 ? data : nullptr,
-          DETENT_DEVICE_CPU,
-          0,
-          spec.ndim,
-          spec.dtype,
-          spec.shape,
-          spec.ndim > 0 ? strides.data() : nullptr,
-          0,
-          nbytes,
-          0};
-}
-
 }  // namespace
 
 CallOutcome Session::quantize(const Work& work) {
@@ -39,18 +25,9 @@ CallOutcome Session::quantize(const Work& work) {
     return outcome;
   }
   const detent_tensor_source* quantized = work.in.source();
-  const detent_tensor_spec& spec = *work.in.spec();
-  const std::vector<std::int64_t> strides = row_major_strides({spec.shape, spec.shape + spec.ndim});
-  const std::uint64_t nbytes = detent_nbytes(spec.dtype, spec.ndim, spec.shape);
-  const Results::Place place = results_.take_named("out", nbytes);
-  if (place.data == nullptr) return {DETENT_E_NO_MEMORY, "", ""};
-  const detent_tensor out = compact(spec, strides, nbytes, place.data);
-  CallOutcome outcome = call("dequantize", [&](const detent_call* c) {
-    return t.dequantize(q, c, quantized, &out);
+  return call_for_tensor("dequantize", work, [&](const detent_call* c, const detent_tensor* out) {
+    return t.dequantize(q, c, quantized, out);
   });
-  work.out.number(place.segment);
-  work.out.number(place.offset);
-  return outcome;
 }
 
 CallOutcome Session::plan(const Work& work) {

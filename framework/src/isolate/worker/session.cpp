@@ -7,6 +7,7 @@
 #include "isolate/protocol.hpp"
 #include "json/parse.hpp"
 #include "plugin/params.hpp"
+#include "plugin/tensor_store.hpp"
 #include "sandbox/sandbox.hpp"
 
 namespace detent::isolate {
@@ -91,6 +92,30 @@ CallOutcome Session::call(const char* name, const Function& function) {
   in_call_ = true;
   CallOutcome outcome = attempt(name, scope, function);
   in_call_ = false;
+  return outcome;
+}
+
+CallOutcome Session::call_for_tensor(
+    const char* name, const Work& work,
+    const std::function<std::int32_t(const detent_call*, const detent_tensor*)>& function) {
+  const detent_tensor_spec& spec = *work.in.spec();
+  const std::vector<std::int64_t> strides = row_major_strides({spec.shape, spec.shape + spec.ndim});
+  const std::uint64_t nbytes = detent_nbytes(spec.dtype, spec.ndim, spec.shape);
+  const Results::Place place = results_.take_named("out", nbytes);
+  if (place.data == nullptr) return refused(DETENT_E_NO_MEMORY, "");
+  const detent_tensor out{nbytes != 0 ? place.data : nullptr,
+                          DETENT_DEVICE_CPU,
+                          0,
+                          spec.ndim,
+                          spec.dtype,
+                          spec.shape,
+                          spec.ndim > 0 ? strides.data() : nullptr,
+                          0,
+                          nbytes,
+                          0};
+  CallOutcome outcome = call(name, [&](const detent_call* c) { return function(c, &out); });
+  work.out.number(place.segment);
+  work.out.number(place.offset);
   return outcome;
 }
 

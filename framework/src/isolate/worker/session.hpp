@@ -59,6 +59,14 @@ class Session {
   CallOutcome findings(const char* name, const Work& work,
                        const std::function<std::int32_t(const detent_call*,
                                                         const detent_finding_sink*)>& function);
+  // Of a function that fills a tensor, whose description comes next among the arguments.
+  CallOutcome call_for_tensor(
+      const char* name, const Work& work,
+      const std::function<std::int32_t(const detent_call*, const detent_tensor*)>& function);
+  CallOutcome read(const Work& work);
+  CallOutcome open(const Work& work);
+  CallOutcome describe_tensor(const Work& work);
+  const detent_folder* fresh_folder(Instance& instance);
   void put_log(ByteWriter& out);
   std::string ask(std::string_view question);
 
