@@ -94,13 +94,15 @@ class ProgressOutput {
 }  // namespace
 
 Registry installed_plugins(const Globals& globals) {
-  return Registry::scan(plugin_search_path({}, globals.plugin_path), {}, plugin_cache_file());
+  return Registry::scan(plugin_search_path({}, globals.plugin_path), {}, plugin_cache_file(),
+                        PluginTrust::any, PluginListing::elsewhere);
 }
 
 Pipeline load_pipeline(const Globals& globals, const PipelineOptions& options) {
   Config config = load_config(options.config, overrides(options));
-  Registry registry = Registry::scan(plugin_search_path(config.plugin_search, globals.plugin_path),
-                                     config.pins, plugin_cache_file(), trust_of(config));
+  Registry registry =
+      Registry::scan(plugin_search_path(config.plugin_search, globals.plugin_path), config.pins,
+                     plugin_cache_file(), trust_of(config), listing_of(config));
   explain_search(registry, globals);
   check_plugins(config, registry);
   return {std::move(registry), std::move(config)};

@@ -136,10 +136,9 @@ TEST_CASE("results that are larger than what is kept for them come back whole", 
   const HostTensor small = ramp({2, 2});
   TensorStore stats;
   const auto codes = [&](const Plugin& plugin, const HostTensor& weight) {
-    Quantizer quantizer(plugin, const_cast<ThreadPool&>(p.pool),
-                        {.params = defaults_of(plugin, "weight"),
-                         .target = "x",
-                         .role = DETENT_ROLE_WEIGHT});
+    Quantizer quantizer(
+        plugin, const_cast<ThreadPool&>(p.pool),
+        {.params = defaults_of(plugin, "weight"), .target = "x", .role = DETENT_ROLE_WEIGHT});
     quantizer.plan({"x", DETENT_F32, weight.shape(), "x", "Linear", "weight", weight.numel()});
     TensorStore out;
     quantizer.quantize(weight.read_only(), stats, out);

@@ -12,8 +12,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // A call may take a second, and memory is scarce: what hangs or eats ends soon.
-constexpr const char* kShort =
-    R"("plugin_timeout": 1, "plugin_memory": 268435456, "threads": 2)";
+constexpr const char* kShort = R"("plugin_timeout": 1, "plugin_memory": 268435456, "threads": 2)";
 
 struct Case {
   std::string what;
@@ -70,8 +69,7 @@ TEST_CASE("a quantizer that does harm ends the run with its name and what it did
   for (const Case& c : harms()) check_failure("quantizer", c);
 }
 
-TEST_CASE("a serializer that does harm ends the run with its name and what it did",
-          "[isolation]") {
+TEST_CASE("a serializer that does harm ends the run with its name and what it did", "[isolation]") {
   for (const Case& c : harms()) check_failure("serializer", c);
 }
 

@@ -147,11 +147,10 @@ class BadQuantizer final : public sdk::Quantizer {
     if (tensor.shape.size() != 2) return planner.decline("only matrices");
     if (const std::int32_t status = harm_.in("plan", "quantize"); status != 0)
       return sdk::Status(status);
-    for (const sdk::Status& s : {planner.target(target()),
-                                 planner.output("qweight", DETENT_I8, tensor.shape),
-                                 planner.output("scale", DETENT_F32, {tensor.shape[0]}),
-                                 planner.meta("scheme", "\"detent.affine/1\""),
-                                 planner.meta("algorithm", "\"rtn\"")})
+    for (const sdk::Status& s :
+         {planner.target(target()), planner.output("qweight", DETENT_I8, tensor.shape),
+          planner.output("scale", DETENT_F32, {tensor.shape[0]}),
+          planner.meta("scheme", "\"detent.affine/1\""), planner.meta("algorithm", "\"rtn\"")})
       if (!s.ok()) return s;
     return {};
   }

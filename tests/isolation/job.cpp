@@ -16,11 +16,11 @@ constexpr const char* kEarlier = "from an earlier run";
 
 std::string plugin_use(const std::string& kind, const Wrong& wrong, bool does_wrong,
                        const fs::path& forbidden) {
-  const std::string params =
-      !does_wrong ? ""
-                  : R"(, "params": {"do": ")" + wrong.what + R"(", "on": ")" + wrong.on +
-                        R"(", "in": ")" + wrong.in + R"(", "path": ")" + forbidden.string() +
-                        R"("})";
+  const std::string params = !does_wrong
+                                 ? ""
+                                 : R"(, "params": {"do": ")" + wrong.what + R"(", "on": ")" +
+                                       wrong.on + R"(", "in": ")" + wrong.in + R"(", "path": ")" +
+                                       forbidden.string() + R"("})";
   return R"({"id": "hostile.)" + kind + '"' + params + "}";
 }
 
@@ -29,18 +29,23 @@ std::string pipeline(const std::string& kind, const Wrong& wrong, const std::str
   const auto use = [&](const std::string& of) {
     return plugin_use(of, wrong, of == kind, folder / "forbidden");
   };
-  const std::string weight = kind == "observer"    ? R"("observer": )" + use(kind) + R"(, "quantizer": "int8")"
+  const std::string weight = kind == "observer"
+                                 ? R"("observer": )" + use(kind) + R"(, "quantizer": "int8")"
                              : kind == "quantizer" ? R"("quantizer": )" + use(kind)
                                                    : R"("quantizer": "int8")";
   const bool serializes = kind == "serializer";
-  const std::string output = serializes ? R"({"serializer": )" + use(kind) + R"(, "path": "out/model.bin"})"
-                                        : R"({"serializer": "safetensors", "path": "out/model.safetensors"})";
+  const std::string output =
+      serializes ? R"({"serializer": )" + use(kind) + R"(, "path": "out/model.bin"})"
+                 : R"({"serializer": "safetensors", "path": "out/model.safetensors"})";
   const std::string validators = kind == "validator" ? use(kind) : "";
   return R"({"model": {"path": "model.safetensors"},
     "plugins": {"search": ["plugins"]},
-    "rules": [{"match": {"type": "Linear"}, "weight": {)" + weight + R"(}}],
-    "outputs": [)" + output + R"(], "validation": {"validators": [)" + validators + R"(]},
-    "report": {"path": "out"}, "runtime": {)" + runtime + "}}";
+    "rules": [{"match": {"type": "Linear"}, "weight": {)" +
+         weight + R"(}}],
+    "outputs": [)" +
+         output + R"(], "validation": {"validators": [)" + validators + R"(]},
+    "report": {"path": "out"}, "runtime": {)" +
+         runtime + "}}";
 }
 
 std::string command_line(const fs::path& process) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Helper programs of the installation, started with nothing of this process but what they are given.
+// Helper programs of the installation, started with nothing of this process but what they are
+// given.
 #pragma once
 #include <filesystem>
 #include <string>

@@ -105,8 +105,7 @@ class PluginChecker {
 
   void isolate(PluginUse& use) {
     try {
-      if (is_to_be_isolated(*use.plugin,
-                            use.isolation.empty() ? config_.isolation : use.isolation))
+      if (is_to_be_isolated(*use.plugin, use.isolation.empty() ? config_.isolation : use.isolation))
         use.plugin = &registry_.isolated(*use.plugin, limits());
     } catch (const Error& e) {
       Problem problem = e.problems()[0];
@@ -213,6 +212,10 @@ void check_plugins(Config& config, const Registry& registry) {
 
 PluginTrust trust_of(const Config& config) {
   return config.only_pinned ? PluginTrust::pinned : PluginTrust::any;
+}
+
+PluginListing listing_of(const Config& config) {
+  return config.isolation == "none" ? PluginListing::here : PluginListing::elsewhere;
 }
 
 }  // namespace detent

@@ -107,8 +107,8 @@ std::int32_t Call::run(const detent_call* c) {
 
 void Call::run_quietly() noexcept {
   try {
-    exchange(nullptr, 1, std::min<std::chrono::seconds>(
-                             kQuietTime, remote_.link->pool->spec().limits.timeout));
+    exchange(nullptr, 1,
+             std::min<std::chrono::seconds>(kQuietTime, remote_.link->pool->spec().limits.timeout));
   } catch (...) {
     // The process is ended then, and with it what was to be put away.
   }
@@ -157,16 +157,17 @@ std::int32_t Call::conclude(const detent_call* c) {
     services.log({static_cast<int>(level), remote_.link->pool->spec().library, printable(text())});
   }
   if (!tried.empty())
-    process_.fail({DETENT_E_CRASHED,
-                   "tried " + printable(tried) + " in " + name_ +
-                       ", which a plugin that runs in a process of its own may not\n"
-                       "if it needs that and you trust it: \"isolation\": \"none\""});
+    process_.fail(
+        {DETENT_E_CRASHED, "tried " + printable(tried) + " in " + name_ +
+                               ", which a plugin that runs in a process of its own may not\n"
+                               "if it needs that and you trust it: \"isolation\": \"none\""});
   if (c == nullptr) return status;
   if (!broken.empty()) CallScope::of(c).note_broken(printable(broken));
   if (status == DETENT_E_NO_MEMORY) {
     const std::string out = process_.out_of_memory();
     c->fail(c, status, out.data(), out.size());
-  } else if (!said.empty()) c->fail(c, status, said.data(), said.size());
+  } else if (!said.empty())
+    c->fail(c, status, said.data(), said.size());
   if (status == DETENT_E_CRASHED || status == DETENT_E_TIMEOUT) {
     CallScope::of(c).note_broken(std::string(name_) + " returned a status that only a host gives");
     return DETENT_E_INTERNAL;

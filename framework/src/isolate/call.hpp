@@ -51,10 +51,10 @@ class Call {
   Call& operator=(const Call&) = delete;
 
   ByteWriter& args() { return args_; }
-  void put(const detent_tensor& tensor);  // with its data; any strides
-  void put(const detent_tensor* tensor);  // which may be none
+  void put(const detent_tensor& tensor);                // with its data; any strides
+  void put(const detent_tensor* tensor);                // which may be none
   void put_source(const detent_tensor_source* source);  // of the host: all that is in it
-  void put_bytes(std::string_view bytes);  // large ones; they have to live until run
+  void put_bytes(std::string_view bytes);               // large ones; they have to live until run
   void put_spec(const detent_tensor_spec& spec);
   void put_qspec(const detent_qspec* spec);
 

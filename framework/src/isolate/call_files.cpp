@@ -46,8 +46,8 @@ void Call::serve_file(Word word, ByteWriter& out) {
       const std::uint64_t n = number();
       const std::uint64_t segment = number();
       std::byte* place = results(segment, number(), n);
-      const std::int64_t done = word == Word::read_file ? f->pread(f, offset, place, n)
-                                                        : f->pwrite(f, offset, place, n);
+      const std::int64_t done =
+          word == Word::read_file ? f->pread(f, offset, place, n) : f->pwrite(f, offset, place, n);
       return out.number(static_cast<std::uint64_t>(done));
     }
     case Word::size_file: {

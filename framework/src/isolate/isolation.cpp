@@ -87,7 +87,7 @@ bool is_to_be_isolated(const Plugin& plugin, std::string_view wanted) {
                                                to_string(plugin.kind), plugin.id, why_not));
   }
   const bool asks = (plugin.flags & DETENT_PLUGIN_WANTS_ISOLATION) != 0 || !plugin.builtin;
-  return asks && why_not.empty() && !isolate::worker_program().empty();
+  return asks && why_not.empty() && can_isolate();
 }
 
 const Plugin& IsolatedPlugins::of(const Plugin& plugin, const IsolationLimits& limits) {
@@ -107,9 +107,19 @@ const Plugin& IsolatedPlugins::of(const Plugin& plugin, const IsolationLimits& l
   return *known;
 }
 
+bool can_isolate() { return !isolate::worker_program().empty(); }
+
+std::string describe_elsewhere(const std::filesystem::path& library, const std::string& sha256,
+                               bool sealed) {
+  constexpr std::chrono::seconds kMost{10};
+  const isolate::Process process({library, sha256, sealed, {kMost, 0}});
+  if (process.greeting().sha256 != sha256)
+    throw Error(ErrorCode::plugin, "was changed by somebody while it was being loaded");
+  return process.greeting().description;
+}
+
 IsolationFacts describe_isolation() {
-  if (isolate::worker_program().empty())
-    return {"", "this installation has no detent-plugin-worker"};
+  if (!can_isolate()) return {"", "this installation has no detent-plugin-worker"};
   try {
     const isolate::Process process({});
     return {process.greeting().isolation, process.greeting().why_not};

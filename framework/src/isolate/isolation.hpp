@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which plugins run in a process of their own, and how such a plugin is made of a listed one.
 #pragma once
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,8 +39,18 @@ class IsolatedPlugins {
   PluginSurroundings around_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<isolate::ProcessPool>> pools_;  // by file and limits
-  std::map<std::string, std::unique_ptr<Plugin>> plugins_;        // by kind, id, file and limits
+  std::map<std::string, std::unique_ptr<Plugin>> plugins_;  // by kind, id, file and limits
 };
+
+// Has this installation a worker?
+bool can_isolate();
+
+// What the library says of its plugins (see plugin/description_bytes.hpp), to a process of its own.
+//
+// Errors  Error{plugin} with one reason that does not name the path: also what became of the
+// process
+std::string describe_elsewhere(const std::filesystem::path& library, const std::string& sha256,
+                               bool sealed);
 
 // What a plugin would be kept in here. "": there is no worker, or it does not start: why_not.
 struct IsolationFacts {

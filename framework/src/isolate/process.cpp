@@ -60,6 +60,9 @@ Process::Process(const ProcessSpec& spec) : limits_(spec.limits) {
   } catch (const Failure& failure) {
     check_cancelled();
     throw Error(ErrorCode::plugin, failure.text.substr(0, failure.text.find('\n')));
+  } catch (...) {
+    end();
+    throw;
   }
 }
 
@@ -68,8 +71,9 @@ Process::~Process() { end(); }
 void Process::spawn(const ProcessSpec& spec) {
   const std::filesystem::path program = worker_program();
   if (program.empty())
-    throw Error(ErrorCode::plugin,
-                "cannot run in a process of its own: this installation has no detent-plugin-worker");
+    throw Error(
+        ErrorCode::plugin,
+        "cannot run in a process of its own: this installation has no detent-plugin-worker");
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
     throw Error(ErrorCode::plugin, fmt::format("no socket: {}", system_reason(errno)));
@@ -77,10 +81,10 @@ void Process::spawn(const ProcessSpec& spec) {
   const Descriptor theirs(moved_up(ends[1]));
   ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
   memory_ = memory_for(limits_, 0);
-  const int error = spawn_to_die_with_us(
-      {program.string(), std::to_string(kFirstGivenFd), spec.library.string(), spec.sha256,
-       spec.sealed ? "sealed" : "file", std::to_string(memory_)},
-      {"LC_ALL=C", "TZ=UTC0"}, {theirs.get()}, &pid_);
+  const int error =
+      spawn_to_die_with_us({program.string(), std::to_string(kFirstGivenFd), spec.library.string(),
+                            spec.sha256, spec.sealed ? "sealed" : "file", std::to_string(memory_)},
+                           {"LC_ALL=C", "TZ=UTC0"}, {theirs.get()}, &pid_);
   if (error != 0) {
     pid_ = -1;
     throw Error(ErrorCode::plugin, fmt::format("{} cannot be started: {}",
@@ -149,8 +153,8 @@ void Process::give_input(std::uint64_t bytes) {
   if (input_ != nullptr && input_->size() >= bytes) return;
   std::uint64_t size = kSegment;
   while (size < bytes) size *= 2;
-  input_ = std::make_unique<SharedMemory>(
-      SharedMemory::create(size, SharedMemory::Written::by_host));
+  input_ =
+      std::make_unique<SharedMemory>(SharedMemory::create(size, SharedMemory::Written::by_host));
   input_is_new_ = true;
 }
 
@@ -191,9 +195,10 @@ void Process::raise_memory(std::uint64_t shown_bytes) {
 }
 
 std::string Process::out_of_memory() const {
-  return fmt::format("ran out of memory in {}: it may use {}\n"
-                     "to give it more: \"runtime\": {{\"plugin_memory\": ...}}",
-                     operation_, human_bytes(memory_));
+  return fmt::format(
+      "ran out of memory in {}: it may use {}\n"
+      "to give it more: \"runtime\": {{\"plugin_memory\": ...}}",
+      operation_, human_bytes(memory_));
 }
 
 void Process::fail(Failure why) {
@@ -203,10 +208,9 @@ void Process::fail(Failure why) {
 }
 
 void Process::fail_nonsense(const std::string& what) {
-  fail({DETENT_E_CRASHED,
-        fmt::format("answered {} with what is no answer ({}), and was ended\n"
-                    "the plugin damaged its own process: report it to its vendor",
-                    operation_, what)});
+  fail({DETENT_E_CRASHED, fmt::format("answered {} with what is no answer ({}), and was ended\n"
+                                      "the plugin damaged its own process: report it to its vendor",
+                                      operation_, what)});
 }
 
 void Process::finish() {
@@ -215,30 +219,39 @@ void Process::finish() {
   if (results_.size() > 1) results_.erase(results_.begin(), results_.end() - 1);
 }
 
-bool Process::is_gone() {
+bool Process::is_gone() { return is_over(false); }
+
+// Reaps it, once; who asks for that and who works with it may be two threads.
+bool Process::is_over(bool waits) {
+  const std::lock_guard lock(life_);
   if (pid_ <= 0) return true;
-  if (::waitpid(pid_, nullptr, WNOHANG) == 0) return false;
-  pid_ = -1;
-  end();
-  return true;
+  for (;;) {
+    const pid_t found = ::wait4(pid_, &status_, waits ? 0 : WNOHANG, &used_);
+    if (found == 0) return false;
+    if (found < 0 && errno == EINTR) continue;
+    pid_ = -1;
+    return true;
+  }
+}
+
+void Process::kill() {
+  const std::lock_guard lock(life_);
+  if (pid_ <= 0) return;  // 0 and -1 would be everybody
+  ::kill(-pid_, SIGKILL);
+  ::kill(pid_, SIGKILL);
 }
 
 // The connection is closed, or closes: the process ends, or has ended.
 std::string Process::how_it_ended() {
   constexpr const char* kHint =
       "\nthe plugin crashed in a process of its own: report it to its vendor";
-  int status = 0;
-  rusage used{};
-  ::kill(pid_, SIGKILL);  // for one that closed the connection and lives on
-  while (::wait4(pid_, &status, 0, &used) < 0)
-    if (errno != EINTR) return fmt::format("ended in {}", operation_) + kHint;
-  pid_ = -1;
-  std::string how = WIFSIGNALED(status)
-                        ? fmt::format("was killed by {} in {}", signal_name(WTERMSIG(status)),
-                                      operation_)
-                        : fmt::format("ended its process with status {} in {}",
-                                      WEXITSTATUS(status), operation_);
-  const std::uint64_t most = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
+  kill();  // one that closed the connection and lives on
+  is_over(true);
+  std::string how =
+      WIFSIGNALED(status_)
+          ? fmt::format("was killed by {} in {}", signal_name(WTERMSIG(status_)), operation_)
+          : fmt::format("ended its process with status {} in {}", WEXITSTATUS(status_), operation_);
+  const std::uint64_t most = static_cast<std::uint64_t>(used_.ru_maxrss) * 1024;
   if (most >= memory_ / 10 * 9)
     how += fmt::format(", out of the {} of memory that it may use", human_bytes(memory_));
   return how + kHint;
@@ -248,12 +261,8 @@ void Process::end() noexcept {
   link_.reset();
   input_.reset();
   results_.clear();
-  if (pid_ <= 0) return;
-  ::kill(-pid_, SIGKILL);
-  ::kill(pid_, SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-  }
-  pid_ = -1;
+  kill();
+  is_over(true);
 }
 
 }  // namespace detent::isolate

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <vector>
 
@@ -27,10 +28,10 @@ struct ProcessSpec {
 
 // What a process says of itself when it is ready.
 struct Greeting {
-  std::string sha256;       // of the file that it loaded
-  std::string description;  // see plugin/description_bytes.hpp
-  std::string isolation;    // "process+landlock+seccomp", "process"
-  std::string why_not;      // what the kernel lacks, in the second case
+  std::string sha256;                    // of the file that it loaded
+  std::string description;               // see plugin/description_bytes.hpp
+  std::string isolation;                 // "process+landlock+seccomp", "process"
+  std::string why_not;                   // what the kernel lacks, in the second case
   std::vector<std::uint64_t> functions;  // of each plugin, kHas bits
 };
 
@@ -67,7 +68,7 @@ class Process {
 
   std::byte* input() { return input_->data(); }
   const std::vector<SharedMemory>& results() const { return results_; }
-  std::string out_of_memory() const;  // in words
+  std::string out_of_memory() const;             // in words
   void raise_memory(std::uint64_t shown_bytes);  // for who works on so much
 
  private:
@@ -77,12 +78,17 @@ class Process {
   template <class F>
   auto guarded(F&& f);
   std::string how_it_ended();
+  bool is_over(bool waits);
+  void kill();
   void end() noexcept;
 
   IsolationLimits limits_;
   std::mutex mutex_;
   std::unique_ptr<Link> link_;
+  std::mutex life_;  // of the next three
   pid_t pid_ = -1;
+  int status_ = 0;
+  rusage used_{};
   Greeting greeting_;
   Failure last_{};
   std::string operation_;

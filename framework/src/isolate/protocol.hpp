@@ -65,7 +65,15 @@ enum class Word : std::uint32_t {
 };
 
 // A call to a quantizer's plan sink, in the order in which they were made.
-enum class PlanWord : std::uint32_t { target = 1, output, decline, require_stat, memory, warn, meta };
+enum class PlanWord : std::uint32_t {
+  target = 1,
+  output,
+  decline,
+  require_stat,
+  memory,
+  warn,
+  meta
+};
 
 // Functions that a plugin's table need not have.
 inline constexpr std::uint64_t kHasMerge = 1U << 0U;
@@ -77,12 +85,12 @@ inline constexpr std::uint64_t kHasFinish = 1U << 5U;
 inline constexpr std::uint64_t kHasCheckOutput = 1U << 6U;
 inline constexpr std::uint64_t kHasReading = 1U << 7U;
 
-inline constexpr std::uint32_t kMagic = 0x50494744;                 // "DGIP"
+inline constexpr std::uint32_t kMagic = 0x50494744;                       // "DGIP"
 inline constexpr std::uint64_t kMostMessage = std::uint64_t{256} << 20U;  // bytes of one message
 inline constexpr std::uint64_t kSegment = std::uint64_t{1} << 20U;        // the first of each kind
 // A segment that is larger is given back when the call is over.
 inline constexpr std::uint64_t kKeptSegment = std::uint64_t{64} << 20U;
 inline constexpr std::uint64_t kTransfer = std::uint64_t{256} << 10U;  // of a file, at once
-inline constexpr std::uint64_t kAlignment = 64;                       // of tensors in a segment
+inline constexpr std::uint64_t kAlignment = 64;                        // of tensors in a segment
 
 }  // namespace detent::isolate

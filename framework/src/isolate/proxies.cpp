@@ -18,8 +18,7 @@ std::uint64_t next_id() {
 
 std::unique_ptr<Remote> make_remote(const detent_host* host, const detent_config& config) {
   auto remote = std::make_unique<Remote>();
-  remote->link =
-      static_cast<const PluginLink*>(static_cast<const Host*>(host->host_data)->link());
+  remote->link = static_cast<const PluginLink*>(static_cast<const Host*>(host->host_data)->link());
   remote->id = next_id();
   ByteWriter out;
   out.number(remote->link->index);

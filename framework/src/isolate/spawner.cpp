@@ -52,9 +52,8 @@ class Spawner {
 int spawn_to_die_with_us(std::vector<std::string> arguments, std::vector<std::string> variables,
                          const std::vector<int>& given, pid_t* pid) {
   static Spawner& spawner = *new Spawner;  // its thread outlives every static object
-  return spawner.run([&] {
-    return spawn_helper(std::move(arguments), std::move(variables), given, pid);
-  });
+  return spawner.run(
+      [&] { return spawn_helper(std::move(arguments), std::move(variables), given, pid); });
 }
 
 }  // namespace detent::isolate

@@ -18,6 +18,10 @@ class IsolatedPlugins;
 
 // Which libraries outside the installation may run code. pinned: those whose hash is a pin's.
 enum class PluginTrust { any, pinned };
+// Where a library outside the installation is loaded to be listed, when no cache knows it:
+// elsewhere is a process of its own, where there is a worker; its code is loaded here only to be
+// used here.
+enum class PluginListing { here, elsewhere };
 
 struct PluginProblem {
   std::filesystem::path path;
@@ -51,7 +55,8 @@ class Registry {
   // exchanged, is a problem and none of its files is loaded; neither is such a file.
   static Registry scan(const std::vector<SearchFolder>& folders,
                        const std::vector<std::pair<std::string, std::string>>& pins = {},
-                       const PluginCacheFile& cache = {}, PluginTrust trust = PluginTrust::any);
+                       const PluginCacheFile& cache = {}, PluginTrust trust = PluginTrust::any,
+                       PluginListing listing = PluginListing::here);
 
   const std::vector<Plugin>& plugins() const { return plugins_; }
   const std::vector<PluginProblem>& problems() const { return problems_; }

@@ -110,8 +110,7 @@ void WorkerProcess::start(const fs::path& model, const ProgramOptions& options) 
                                                            : "sandbox"};
   std::vector<int> given{theirs.fd, file.fd};
   if (shared.fd >= 0) given.push_back(shared.fd);
-  const int error =
-      spawn_helper(std::move(arguments), environment(options.threads), given, &pid_);
+  const int error = spawn_helper(std::move(arguments), environment(options.threads), given, &pid_);
   if (error != 0) {
     pid_ = -1;
     end();

@@ -3,8 +3,8 @@
 
 #include <torch/version.h>
 
-#include "torch/messages.hpp"
 #include "sandbox/sandbox.hpp"
+#include "torch/messages.hpp"
 
 namespace detent::torch_worker {
 namespace {

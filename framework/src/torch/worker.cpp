@@ -13,8 +13,8 @@
 #include <torch/script.h>
 #include <torch/version.h>
 
-#include "torch/messages.hpp"
 #include "sandbox/sandbox.hpp"
+#include "torch/messages.hpp"
 #include "torch/service.hpp"
 
 namespace {

@@ -31,8 +31,7 @@ const detent_tensor* Arguments::tensor() {
   t.view.flags = number();
   const std::uint64_t offset = number();
   // The memory cannot be written to from here, whatever the plugin makes of the pointer.
-  if (t.view.nbytes != 0)
-    t.view.data = const_cast<std::byte*>(place(offset, t.view.nbytes));
+  if (t.view.nbytes != 0) t.view.data = const_cast<std::byte*>(place(offset, t.view.nbytes));
   return &t.view;
 }
 

@@ -81,8 +81,7 @@ const char* DETENT_CALL Folder::name(const detent_folder* c, std::uint64_t i) no
   }
 }
 
-std::int64_t Folder::transfer(Word word, const File& file, std::uint64_t offset,
-                              std::uint64_t n) {
+std::int64_t Folder::transfer(Word word, const File& file, std::uint64_t offset, std::uint64_t n) {
   ByteWriter asked = question(word);
   for (const std::uint64_t number : {file.number, offset, n, window_.segment, window_.offset})
     asked.number(number);
@@ -107,8 +106,8 @@ std::int64_t DETENT_CALL Folder::read(const detent_file* c, std::uint64_t offset
 }
 
 // All of it: a plugin that ignores short counts loses nothing.
-std::int64_t DETENT_CALL Folder::write(const detent_file* c, std::uint64_t offset,
-                                       const void* from, std::uint64_t n) noexcept {
+std::int64_t DETENT_CALL Folder::write(const detent_file* c, std::uint64_t offset, const void* from,
+                                       std::uint64_t n) noexcept {
   const auto& file = *static_cast<const File*>(c->ctx);
   if (from == nullptr && n != 0) return -1;
   try {

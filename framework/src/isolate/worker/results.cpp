@@ -22,9 +22,7 @@ std::uint64_t page() {
 std::uint64_t rounded_up(std::uint64_t n, std::uint64_t to) { return (n + to - 1) / to * to; }
 
 // With its page, and its start wherever it has to be for its end to be at the page.
-std::uint64_t room_for(std::uint64_t bytes) {
-  return rounded_up(bytes, kAlignment) + 2 * page();
-}
+std::uint64_t room_for(std::uint64_t bytes) { return rounded_up(bytes, kAlignment) + 2 * page(); }
 
 }  // namespace
 

@@ -47,16 +47,14 @@ CallOutcome Session::observe(const Work& work) {
     case Op::observe_weighted: {
       const detent_tensor* x = work.in.tensor();
       const detent_tensor* importance = work.in.tensor();
-      return call("observe_weighted", [&](const detent_call* c) {
-        return t.observe_weighted(o, c, x, importance);
-      });
+      return call("observe_weighted",
+                  [&](const detent_call* c) { return t.observe_weighted(o, c, x, importance); });
     }
     case Op::reset: return call("reset", [&](const detent_call* c) { return t.reset(o, c); });
     case Op::load_state: {
       std::string_view rest = work.in.bytes();
       const detent_istream stream{&rest, take};
-      return call("load_state",
-                  [&](const detent_call* c) { return t.load_state(o, c, &stream); });
+      return call("load_state", [&](const detent_call* c) { return t.load_state(o, c, &stream); });
     }
     case Op::save_state: return save(work);
     case Op::merge:

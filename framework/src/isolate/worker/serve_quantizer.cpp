@@ -41,8 +41,8 @@ CallOutcome Session::plan(const Work& work) {
   info.layer_params = work.in.number();
   PlanRecord record(static_cast<std::size_t>(tensor->ndim), work.instance->role);
   const CallOutcome outcome = call("plan", [&](const detent_call* c) {
-    return table<Table>(*work.instance).plan(handle_of(work.instance->handle), c, &info,
-                                             record.c());
+    return table<Table>(*work.instance)
+        .plan(handle_of(work.instance->handle), c, &info, record.c());
   });
   record.write(work.out);
   return outcome;

@@ -176,9 +176,8 @@ std::unique_ptr<Session::Instance> Session::make(Arguments& in, CallOutcome& out
   config.qspec = given.qspec();
   codes_.at(plugin).library->start(*threads_);
   void* made = nullptr;
-  outcome = call("create", [&](const detent_call* c) {
-    return create_with(c, plugin, config, &made);
-  });
+  outcome =
+      call("create", [&](const detent_call* c) { return create_with(c, plugin, config, &made); });
   if (outcome.status != DETENT_OK || !outcome.broken.empty()) return nullptr;
   if (made == nullptr) outcome.broken = "create made no instance and did not say why";
   return made == nullptr ? nullptr

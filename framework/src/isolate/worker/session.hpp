@@ -56,9 +56,9 @@ class Session {
   CallOutcome write(const Work& work);
   CallOutcome begin(const Work& work);
   CallOutcome check(const Work& work);
-  CallOutcome findings(const char* name, const Work& work,
-                       const std::function<std::int32_t(const detent_call*,
-                                                        const detent_finding_sink*)>& function);
+  CallOutcome findings(
+      const char* name, const Work& work,
+      const std::function<std::int32_t(const detent_call*, const detent_finding_sink*)>& function);
   // Of a function that fills a tensor, whose description comes next among the arguments.
   CallOutcome call_for_tensor(
       const char* name, const Work& work,
