@@ -41,6 +41,18 @@ struct TryOptions {
   std::filesystem::path html;
 };
 
+struct CheckPluginOptions {  // plugins check
+  std::filesystem::path file;
+  std::string id;
+  std::string only;
+  std::string params = "{}";
+  std::filesystem::path junit;
+  std::uint64_t seed = 1;
+  double timeout_s = 30;
+  bool list = false;
+  bool in_process = false;
+};
+
 // Each returns an exit code or throws Error.
 int run(const Globals& globals, const PipelineOptions& options);
 int plan(const Globals& globals, const PipelineOptions& options);
@@ -50,6 +62,7 @@ int config_schema(const Globals& globals);
 int plugins_list(const Globals& globals);
 int plugins_show(const Globals& globals, const std::string& id);
 int plugins_try(const Globals& globals, const TryOptions& options);
+int plugins_check(const Globals& globals, const CheckPluginOptions& options);
 int inspect(const Globals& globals, const std::filesystem::path& model);
 int compare(const Globals& globals, const std::filesystem::path& original,
             const std::filesystem::path& quantized);
