@@ -58,5 +58,8 @@ std::span<const Case> observer_cases();
 std::span<const Case> observer_input_cases();
 std::span<const Case> observer_merge_cases();
 std::span<const Case> observer_state_cases();
+std::span<const Case> observer_stat_cases();
+std::span<const Case> quantizer_cases();
+std::span<const Case> quantizer_rule_cases();
 
 }  // namespace detent::conformance

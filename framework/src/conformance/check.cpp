@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "conformance/child.hpp"
 #include "conformance/subject.hpp"
+#include "conformance/tables.hpp"
 #include "json/parse.hpp"
 #include "plugin/plugin.hpp"
 #include "plugin/sha256.hpp"
@@ -234,9 +235,10 @@ Totals CheckReport::totals() const {
 
 std::vector<const Case*> all_cases() {
   std::vector<const Case*> all;
-  for (const auto& table :
-       {library_cases(), descriptor_cases(), parameter_cases(), observer_cases(),
-        observer_input_cases(), observer_merge_cases(), observer_state_cases()})
+  for (const auto& table : {library_cases(), descriptor_cases(), parameter_cases(),
+                            observer_cases(), observer_input_cases(), observer_merge_cases(),
+                            observer_state_cases(), observer_stat_cases(), quantizer_cases(),
+                            quantizer_rule_cases(), boundary_cases(), process_cases()})
     for (const Case& test : table) all.push_back(&test);
   return all;
 }

@@ -76,6 +76,19 @@ std::vector<std::size_t> scale_index(const detent_qspec& target, const Shape& te
   return index;
 }
 
+bool takes_batches(Subject& subject, const Target& target) {
+  World world;
+  ObserverUnderTest o(subject, world, target);
+  const Input x(DETENT_F32, {2, 8}, subject.random().bells(16));
+  o.observe(*x);
+  const std::int32_t status = o.try_observe(*x);
+  if (status == DETENT_OK) return true;
+  expect(status == DETENT_E_INVALID_ARG || status == DETENT_E_UNSUPPORTED,
+         "observe of a second tensor returned {}", status_name(status));
+  expect(!world.text().empty(), "observe refused a second tensor without a text");
+  return false;
+}
+
 ObserverUnderTest::ObserverUnderTest(Subject& subject, World& world, const Target& target)
     : subject_(subject),
       world_(world),

@@ -67,6 +67,10 @@ class ObserverUnderTest {
   detent_observer* handle_ = nullptr;
 };
 
+// Does it observe more than one tensor? One that searches the values of a weight may not: it
+// refuses the second with a text.
+bool takes_batches(Subject& subject, const Target& target);
+
 // Does f(target) for each target that the plugin makes an observer for.
 //
 // Errors  Failure when it makes none for any, and those of f, with the name of the target before

@@ -133,7 +133,7 @@ std::string saved(Subject& subject) {
 std::string reset(Subject& subject) {
   for_each_target(subject, [&](const Target& target) {
     Observed fresh_one(subject, target);
-    Observed used(subject, target, {1, 2});
+    Observed used(subject, target, {1});
     used.o.ask();
     used.o.reset();
     expect(used.o.save() == fresh_one.o.save(),
@@ -148,7 +148,7 @@ std::string reset(Subject& subject) {
 
 std::string asking(Subject& subject) {
   for_each_target(subject, [&](const Target& target) {
-    Observed x(subject, target, {0, 1});
+    Observed x(subject, target, {0});
     const std::string state = x.o.save();
     const Answers first = x.o.ask();
     const std::string d = difference(x.o.ask(), first);
@@ -166,9 +166,10 @@ struct Outcome {
 Outcome observe_all(Subject& subject, const Target& target, Order order) {
   World world({.order = order});
   ObserverUnderTest o(subject, world, target);
-  // Long enough to be cut into pieces.
-  const Shape shape = {8, 40000};
-  for (std::uint64_t i = 0; i < 2; ++i) {
+  // Long enough to be cut into pieces; of groups there would be many.
+  const Shape shape = {8, target.spec.granularity == DETENT_PER_GROUP ? 1600 : 40000};
+  const std::uint64_t batches = takes_batches(subject, target) ? 2 : 1;
+  for (std::uint64_t i = 0; i < batches; ++i) {
     Random random(subject.seed() + i);
     o.observe(*Input(DETENT_F32, shape, random.bells(count_elements(shape), i == 0 ? 1 : 3)));
   }

@@ -52,7 +52,7 @@ void add_bounds(const json::Object& rules, bool is_integer, json::Array& values)
   double at = 0;
   const auto add = [&](const json::Value& v) {
     if (is_integer && std::abs(at) < 9e15)
-      values.push_back(static_cast<std::int64_t>(at));
+      values.emplace_back(static_cast<std::int64_t>(at));
     else
       values.push_back(v);
   };
@@ -69,8 +69,8 @@ void add_bounds(const json::Object& rules, bool is_integer, json::Array& values)
 
 // Values that the schema of one parameter allows: its default, its bounds, each of a list.
 json::Array legal_values(const json::Value& schema) {
-  json::Array values;
-  values.push_back(legal_value(schema));
+  const json::Value usual = legal_value(schema);
+  json::Array values{usual};
   const json::Object& rules = *schema.if_object();
   if (const json::Value* list = rules.find("enum"))
     values.insert(values.end(), list->if_array()->begin(), list->if_array()->end());
@@ -80,9 +80,10 @@ json::Array legal_values(const json::Value& schema) {
   if (name == "boolean")
     for (const bool v : {true, false}) values.emplace_back(v);
   if (name == "integer" || name == "number") add_bounds(rules, name == "integer", values);
-  std::erase_if(values,
-                [&](const json::Value& v) { return !check_against_schema(v, schema, "").empty(); });
-  return values;
+  json::Array legal;
+  for (const json::Value& v : values)
+    if (check_against_schema(v, schema, "").empty()) legal.push_back(v);
+  return legal;
 }
 
 const json::Object& properties(Subject& subject) {

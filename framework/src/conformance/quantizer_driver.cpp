@@ -25,7 +25,8 @@ class PlanSink {
  private:
   static PlanRecord& of(const detent_plan_sink* s) { return *static_cast<PlanRecord*>(s->ctx); }
 
-  static std::int32_t DETENT_CALL target(const detent_plan_sink* s, const detent_qspec* q) noexcept {
+  static std::int32_t DETENT_CALL target(const detent_plan_sink* s,
+                                         const detent_qspec* q) noexcept {
     PlanRecord& r = of(s);
     if (q == nullptr || q->struct_size < DETENT_SIZE_UPTO(detent_qspec, scheme)) {
       r.misuse = "its target has no struct_size";
@@ -81,6 +82,8 @@ class PlanSink {
   Lent<detent_plan_sink> sink_;
 };
 
+// Large, whatever part of it is shown: small layers may be declined for their size.
+constexpr std::uint64_t kLayerElements = 1 << 20;
 constexpr const char* kLayer = "encoder.0.attention.query";
 
 }  // namespace
@@ -110,8 +113,8 @@ QuantizerUnderTest::QuantizerUnderTest(Subject& subject, World& world, std::uint
   const std::int32_t status = world_.call("create", [&](const detent_call* call) {
     return vtbl_.create(world_.host(), call, configuration_.c(), &handle_);
   });
-  const bool refused = status == DETENT_E_UNSUPPORTED || status == DETENT_E_PARAMS ||
-                       status == DETENT_E_NO_MEMORY;
+  const bool refused =
+      status == DETENT_E_UNSUPPORTED || status == DETENT_E_PARAMS || status == DETENT_E_NO_MEMORY;
   if (status != DETENT_OK && !refused)
     fail("create returned {}: {}", status_name(status), printable(world_.text()));
 }
@@ -124,9 +127,8 @@ std::int32_t QuantizerUnderTest::try_plan(const Weight& weight, PlanRecord& out)
   const std::string name = std::string(kLayer) + ".weight";
   const detent_tensor_spec spec{name.c_str(), weight.shape.empty() ? nullptr : weight.shape.data(),
                                 static_cast<std::int32_t>(weight.shape.size()), weight.dtype};
-  const Lent<detent_tensor_info> info({sizeof(detent_tensor_info), &spec, kLayer,
-                                       weight.layer_type, "weight",
-                                       std::max<std::uint64_t>(count_elements(weight.shape), 1)},
+  const Lent<detent_tensor_info> info({sizeof(detent_tensor_info), &spec, kLayer, weight.layer_type,
+                                       "weight", kLayerElements + count_elements(weight.shape)},
                                       world_.minor(), sizeof(detent_tensor_info));
   out = {};
   const PlanSink sink(out, world_.minor());

@@ -89,7 +89,7 @@ Weight good_weight(Subject& subject);
 
 // The zero point of each entry of "scale".
 std::vector<double> zero_points_of(const Quantized& q);
-bool is_affine(const Quantized& q);  // of the scheme "detent.affine/1", with a target and scales
+bool is_affine(const Quantized& q);   // of the scheme "detent.affine/1", with a target and scales
 bool is_rounded(const Quantized& q);  // codes are the values rounded to nearest, says the plan
 
 }  // namespace detent::conformance
