@@ -30,6 +30,13 @@ std::string error_texts(Subject& subject) {
   return {};
 }
 
+// World::call fails when something comes out of a function.
+std::string exceptions(Subject& subject) {
+  World world;
+  provoke(subject, world, [](const std::string&, std::int32_t, const std::string&) {});
+  return {};
+}
+
 std::string statuses(Subject& subject) {
   World world;
   provoke(subject, world, [](const std::string& what, std::int32_t status, const std::string&) {
@@ -193,7 +200,11 @@ std::string concurrent(Subject& subject) {
   return {};
 }
 
-constexpr std::array<Case, 10> kCases = {{
+constexpr std::array<Case, 11> kCases = {{
+    {"boundary.exceptions", kObserver | kQuantizer,
+     "No exception, panic or longjmp leaves a function (R2).",
+     "catch everything before a function of the table returns, and return a DETENT_E_ code",
+     &exceptions},
     {"boundary.error_texts", kObserver | kQuantizer, "An error has a text (R2).",
      "call detent_call.fail before you return a DETENT_E_ code", &error_texts},
     {"boundary.statuses", kObserver | kQuantizer, "Every status is one of abi/base.h (R2).",

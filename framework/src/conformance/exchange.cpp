@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <new>
 
 #include "base/dtype.hpp"
 #include "base/text.hpp"
@@ -96,14 +97,18 @@ std::int32_t Sink::create(const detent_tensor_spec* spec, detent_tensor* out) {
   if (std::any_of(open_.begin(), open_.end(), same)) return DETENT_E_INVALID_ARG;
   if (grants_ == 0) return DETENT_E_NO_MEMORY;
   --grants_;
-  Shape shape(spec->shape, spec->shape + spec->ndim);
-  const std::uint64_t bytes = detent_nbytes(spec->dtype, spec->ndim, spec->shape);
-  open_.push_back(std::make_unique<Open>(
-      Open{spec->name, spec->dtype, shape, compact_strides(shape), Guarded(bytes)}));
-  Open& made = *open_.back();
-  std::fill_n(made.memory.data(), bytes, std::byte{0});
-  *out = view(made.memory.data(), bytes, made.dtype, made.shape, made.strides, 0);
-  return DETENT_OK;
+  try {
+    Shape shape(spec->shape, spec->shape + spec->ndim);
+    const std::uint64_t bytes = detent_nbytes(spec->dtype, spec->ndim, spec->shape);
+    open_.push_back(std::make_unique<Open>(
+        Open{spec->name, spec->dtype, shape, compact_strides(shape), Guarded(bytes)}));
+    Open& made = *open_.back();
+    std::fill_n(made.memory.data(), bytes, std::byte{0});
+    *out = view(made.memory.data(), bytes, made.dtype, made.shape, made.strides, 0);
+    return DETENT_OK;
+  } catch (const std::bad_alloc&) {
+    return DETENT_E_NO_MEMORY;
+  }
 }
 
 Answers Sink::take() {

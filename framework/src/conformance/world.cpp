@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdlib>
 #include <exception>
+#include <new>
 #include <thread>
 
 #include "base/text.hpp"
@@ -21,7 +22,7 @@ struct Services {
   static void DETENT_CALL log(const detent_host*, std::int32_t, const char*,
                               std::uint64_t) noexcept {}
   static void* DETENT_CALL alloc(const detent_host* h, std::uint64_t n, std::uint64_t a) noexcept {
-    return of(h).allocate(n, a, false);
+    return of(h).allocate_or_null(n, a, false);
   }
   static void DETENT_CALL free(const detent_host* h, void* p, std::uint64_t n,
                                std::uint64_t a) noexcept {
@@ -43,7 +44,7 @@ struct Services {
   static void DETENT_CALL progress(const detent_call*, std::uint64_t, std::uint64_t) noexcept {}
   static void* DETENT_CALL scratch(const detent_call* c, std::uint64_t n,
                                    std::uint64_t a) noexcept {
-    return of(c).allocate(n, a, true);
+    return of(c).allocate_or_null(n, a, true);
   }
   static void DETENT_CALL parallel_for(const detent_call* c, std::uint64_t n,
                                        void(DETENT_CALL* fn)(void*, std::uint64_t),
@@ -109,6 +110,14 @@ void* World::allocate(std::uint64_t size, std::uint64_t align, bool scratch) {
   in_use_ += size;
   peak_ = std::max(peak_, in_use_);
   return memory;
+}
+
+void* World::allocate_or_null(std::uint64_t size, std::uint64_t align, bool scratch) noexcept {
+  try {
+    return allocate(size, align, scratch);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
 void World::release(void* p, std::uint64_t size, std::uint64_t align) {

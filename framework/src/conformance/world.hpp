@@ -80,6 +80,7 @@ class World {
     bool scratch;
   };
   void* allocate(std::uint64_t size, std::uint64_t align, bool scratch);
+  void* allocate_or_null(std::uint64_t size, std::uint64_t align, bool scratch) noexcept;
   void release(void* p, std::uint64_t size, std::uint64_t align);
   void run_parallel(std::uint64_t n, void (*fn)(void*, std::uint64_t), void* arg);
   void end_call();
