@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cases of the boundary itself: errors, memory, cancellation, hosts of other minors.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <ctime>
@@ -51,6 +52,21 @@ std::string refusals(Subject& subject) {
     expect(status != DETENT_OK, "{} returned DETENT_OK", what);
   });
   return {};
+}
+
+// What both lives gave from where they part.
+std::string where_they_part(const std::string& got, const std::string& expected) {
+  const auto at = static_cast<std::size_t>(
+      std::mismatch(
+          got.begin(),
+          got.begin() + static_cast<std::ptrdiff_t>(std::min(got.size(), expected.size())),
+          expected.begin())
+          .first -
+      got.begin());
+  const std::size_t from = at < 20 ? 0 : at - 20;
+  return fmt::format("byte {} of its results: ...{}, not ...{}", at,
+                     printable(std::string_view(got).substr(from, 50)),
+                     printable(std::string_view(expected).substr(from, 50)));
 }
 
 // The host has none left, and then the process has none.
@@ -144,7 +160,8 @@ std::string older_host(Subject& subject) {
   World world({.minor = Minor::older});
   const std::string got = live(subject, world);
   expect(got == expected || got.size() < 64,
-         "with a host whose structs are shorter it succeeds with other results");
+         "with a host whose structs are shorter it succeeds with other results: {}",
+         where_they_part(got, expected));
   return got == expected ? "" : "refuses: " + got;
 }
 
@@ -152,8 +169,9 @@ std::string newer_host(Subject& subject) {
   World obliging;
   const std::string expected = live(subject, obliging);
   World world({.minor = Minor::newer});
-  expect(live(subject, world) == expected,
-         "with a host whose structs are longer it gives other results");
+  const std::string got = live(subject, world);
+  expect(got == expected, "with a host whose structs are longer it gives other results: {}",
+         where_they_part(got, expected));
   return {};
 }
 
