@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <malloc.h>
+#include <memory>
 
 #include "base/text.hpp"
 #include "conformance/case.hpp"
@@ -64,11 +65,12 @@ std::string short_counts(Subject& subject) {
 std::string equal_bytes(Subject& subject) {
   for_each_target(subject, [&](const Target& target) {
     const std::vector<double> values = uneven_sample(subject);
+    std::array<std::unique_ptr<Observed>, 2> both;  // at two addresses
     std::array<std::string, 2> states;
-    for (std::size_t i = 0; i < states.size(); ++i) {
+    for (std::size_t i = 0; i < both.size(); ++i) {
       ::mallopt(M_PERTURB, i == 0 ? 0x55 : 0x2A);
-      const std::vector<char> shift(i * 4096 + 1);  // other addresses
-      states[i] = Observed(subject, target, values).o.save();
+      both[i] = std::make_unique<Observed>(subject, target, values);
+      states[i] = both[i]->o.save();
     }
     ::mallopt(M_PERTURB, 0);
     expect(states[0].size() == states[1].size(), "the same data make states of {} and {} bytes",

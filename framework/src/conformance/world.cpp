@@ -36,6 +36,8 @@ struct Services {
     World& world = of(c);
     const std::lock_guard lock(world.mutex_);
     world.text_.assign(text != nullptr ? text : "", text != nullptr ? n : 0);
+    for (std::size_t at = 0; (at = world.text_.find('\n', at)) != std::string::npos;)
+      world.text_.replace(at, 1, "; ");  // the second line says what to do
   }
   static std::int32_t DETENT_CALL cancelled(const detent_call* c) noexcept {
     World& world = of(c);

@@ -15,7 +15,7 @@ static inline double from_half(uint16_t h) {
 }
 
 /* NAN for a dtype without a size here; see is_readable. */
-static inline double element(const detent_tensor *x, const char *at) {
+static inline double element(const detent_tensor* x, const char* at) {
   float f;
   double d;
   uint16_t h;
@@ -27,31 +27,35 @@ static inline double element(const detent_tensor *x, const char *at) {
       return f;
     case DETENT_F64: memcpy(&d, at, 8); return d;
     case DETENT_F16: memcpy(&h, at, 2); return from_half(h);
-    default: memcpy(&h, at, 2); bits = (uint32_t)h << 16; memcpy(&f, &bits, 4); return f;
+    default:
+      memcpy(&h, at, 2);
+      bits = (uint32_t)h << 16;
+      memcpy(&f, &bits, 4);
+      return f;
   }
 }
 
-static inline int is_readable(const detent_tensor *x) {
+static inline int is_readable(const detent_tensor* x) {
   return x->dtype == DETENT_F32 || x->dtype == DETENT_F64 || x->dtype == DETENT_F16 ||
          x->dtype == DETENT_BF16;
 }
 
-static inline uint64_t count_of(const detent_tensor *x) {
+static inline uint64_t count_of(const detent_tensor* x) {
   uint64_t n = 1;
   for (int32_t d = 0; d < x->ndim; ++d) n *= (uint64_t)x->shape[d];
   return n;
 }
 
 /* The address of element i in row-major order. */
-static inline const char *address(const detent_tensor *x, uint64_t i) {
+static inline const char* address(const detent_tensor* x, uint64_t i) {
   int64_t at = 0;
   const int64_t size = DETENT_DTYPE_BITS(x->dtype) / 8;
-  if (IS(IGNORES_STRIDES)) return (const char *)x->data + (int64_t)i * size;
+  if (IS(IGNORES_STRIDES)) return (const char*)x->data + (int64_t)i * size;
   for (int32_t d = x->ndim; d-- > 0;) {
     at += (int64_t)(i % (uint64_t)x->shape[d]) * x->strides[d];
     i /= (uint64_t)x->shape[d];
   }
-  return (const char *)x->data + x->byte_offset + at * size;
+  return (const char*)x->data + x->byte_offset + at * size;
 }
 
 #endif

@@ -19,7 +19,7 @@ extern const detent_plugin mutant;
 void on_signal(int number);
 void on_signal(int number) { (void)number; }
 
-static void *sleep_long(void *nothing) {
+static void* sleep_long(void* nothing) {
   sleep(1000);
   return nothing;
 }
@@ -31,7 +31,7 @@ void misbehave(void) {
   if (IS(SETS_ENVIRONMENT)) setenv("OMP_NUM_THREADS", "1", 1);
   if (IS(KEEPS_FILE)) (void)open("/dev/null", O_RDONLY);
   if (IS(TAKES_SIGNAL)) signal(SIGUSR1, on_signal);
-  if (IS(LEAKS)) *(void *volatile *)&(void *){NULL} = malloc(100);
+  if (IS(LEAKS)) *(void* volatile*)&(void*){NULL} = malloc(100);
 #if defined(__x86_64__)
   if (IS(FLUSHES_DENORMALS)) _mm_setcsr(_mm_getcsr() | 0x8040);
 #endif
@@ -41,9 +41,9 @@ void misbehave(void) {
   }
 }
 
-static void *table;
+static void* table;
 
-static int32_t init(const detent_host *host, const detent_call *call) {
+static int32_t init(const detent_host* host, const detent_call* call) {
   (void)host, (void)call;
   table = IS(LAST_DEINIT_ONLY) ? malloc(8) : NULL;
   return DETENT_OK;
@@ -52,9 +52,7 @@ static void deinit(void) {
   if (IS(LAST_DEINIT_ONLY)) free(table); /* twice when nested */
 }
 static uint64_t count(void) { return 1; }
-static const detent_plugin *at(uint64_t i) {
-  return i == 0 || IS(PAST_THE_END) ? &mutant : NULL;
-}
+static const detent_plugin* at(uint64_t i) { return i == 0 || IS(PAST_THE_END) ? &mutant : NULL; }
 
 static const detent_library library = {.magic = DETENT_MAGIC,
                                        .abi_major = DETENT_ABI_MAJOR,
@@ -67,7 +65,7 @@ static const detent_library library = {.magic = DETENT_MAGIC,
                                        .plugin_count = &count,
                                        .plugin_at = &at};
 
-const detent_library *detent_entry(uint32_t abi_major) {
+const detent_library* detent_entry(uint32_t abi_major) {
   return abi_major == DETENT_ABI_MAJOR || IS(EVERY_MAJOR) ? &library : NULL;
 }
 

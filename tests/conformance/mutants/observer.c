@@ -16,20 +16,20 @@ struct detent_observer {
   uint64_t level;
   uint64_t slots, seen, non_finite;
   uint64_t row, outer; /* of the first tensor */
-  const detent_tensor *kept;
+  const detent_tensor* kept;
   Range ranges[SLOTS];
 };
 
 static detent_observer only; /* ONE_INSTANCE */
 
-static void clear(detent_observer *o) {
+static void clear(detent_observer* o) {
   o->slots = o->seen = o->non_finite = o->row = o->outer = 0;
   if (IS(RESET_FORGETS) && o->ranges[0].hi > 0) return;
   for (int i = 0; i < SLOTS; ++i) o->ranges[i] = (Range){INFINITY, -INFINITY, 0};
 }
 
-static int32_t create(const detent_host *host, const detent_call *call, const detent_config *config,
-                      detent_observer **out) {
+static int32_t create(const detent_host* host, const detent_call* call, const detent_config* config,
+                      detent_observer** out) {
   (void)host;
   int64_t level = 3;
   detent_qspec target = {0};
@@ -44,7 +44,7 @@ static int32_t create(const detent_host *host, const detent_call *call, const de
     return refuse(call, DETENT_E_UNSUPPORTED, "there are no blocks here");
   if (IS(EXACT_SIZES) && config->struct_size > sizeof *config)
     return refuse(call, DETENT_E_UNSUPPORTED, "a config of another size");
-  detent_observer *o = IS(ONE_INSTANCE) ? &only : malloc(sizeof *o);
+  detent_observer* o = IS(ONE_INSTANCE) ? &only : malloc(sizeof *o);
   if (o == NULL) return DETENT_E_NO_MEMORY;
   memset(o, 0, sizeof *o);
   o->target = target;
@@ -56,16 +56,16 @@ static int32_t create(const detent_host *host, const detent_call *call, const de
   return DETENT_OK;
 }
 
-static void destroy(detent_observer *o) {
+static void destroy(detent_observer* o) {
   if (!IS(ONE_INSTANCE)) free(o);
 }
 
-static uint64_t groups(const detent_observer *o) {
+static uint64_t groups(const detent_observer* o) {
   const uint64_t size = (uint64_t)o->target.group_size;
   return (o->row + size - 1) / size;
 }
 
-static uint64_t slot_of(const detent_observer *o, const detent_tensor *x, uint64_t i) {
+static uint64_t slot_of(const detent_observer* o, const detent_tensor* x, uint64_t i) {
   if (o->target.granularity == DETENT_PER_TENSOR) return 0;
   if (o->target.granularity == DETENT_PER_GROUP)
     return i / o->row * groups(o) + i % o->row / (uint64_t)o->target.group_size;
@@ -73,7 +73,7 @@ static uint64_t slot_of(const detent_observer *o, const detent_tensor *x, uint64
   return i % (uint64_t)x->shape[o->target.axis];
 }
 
-static int32_t shape_up(detent_observer *o, const detent_call *call, const detent_tensor *x) {
+static int32_t shape_up(detent_observer* o, const detent_call* call, const detent_tensor* x) {
   const int is_channel = o->target.granularity == DETENT_PER_CHANNEL;
   if (is_channel && o->target.axis >= x->ndim)
     return refuse(call, DETENT_E_INVALID_ARG, "the tensor has no such axis");
@@ -90,28 +90,28 @@ static int32_t shape_up(detent_observer *o, const detent_call *call, const deten
   return DETENT_OK;
 }
 
-static void add(detent_observer *o, uint64_t slot, double v) {
-  Range *r = &o->ranges[slot];
+static void add(detent_observer* o, uint64_t slot, double v) {
+  Range* r = &o->ranges[slot];
   if (IS(NAN_POISONS) ? 0 : !isfinite(v)) {
     ++o->non_finite;
     return;
   }
   ++o->seen;
-  r->sum = (float)(r->sum + v);
+  r->sum = (float)(r->sum + v * 1.1);
   if (!(v >= r->lo)) r->lo = v;
   if (!(v <= r->hi)) r->hi = v;
 }
 
 struct piece {
-  detent_observer *o;
-  const detent_tensor *x;
+  detent_observer* o;
+  const detent_tensor* x;
 };
-static void first_of_all(void *arg, uint64_t i) {
-  struct piece *p = arg;
+static void first_of_all(void* arg, uint64_t i) {
+  struct piece* p = arg;
   if (p->o->non_finite == 0) p->o->non_finite = 1000 + i;
 }
 
-static int32_t observe(detent_observer *o, const detent_call *call, const detent_tensor *x) {
+static int32_t observe(detent_observer* o, const detent_call* call, const detent_tensor* x) {
   if (!is_readable(x)) return refuse(call, DETENT_E_UNSUPPORTED, "a dtype that is not known here");
   const uint64_t n = count_of(x);
   if (n == 0) {
@@ -131,7 +131,8 @@ static int32_t observe(detent_observer *o, const detent_call *call, const detent
         call->cancelled(call) != 0)
       return DETENT_E_CANCELLED;
     if (i >= n) {
-      volatile double unused = element(x, (const char *)x->data + i * DETENT_DTYPE_BITS(x->dtype) / 8);
+      volatile double unused =
+          element(x, (const char*)x->data + i * DETENT_DTYPE_BITS(x->dtype) / 8);
       (void)unused;
       continue;
     }
@@ -144,13 +145,13 @@ static int32_t observe(detent_observer *o, const detent_call *call, const detent
   return DETENT_OK;
 }
 
-static int32_t reset(detent_observer *o, const detent_call *call) {
+static int32_t reset(detent_observer* o, const detent_call* call) {
   (void)call;
   clear(o);
   return DETENT_OK;
 }
 
-static int32_t merge(detent_observer *o, const detent_call *call, const detent_observer *other) {
+static int32_t merge(detent_observer* o, const detent_call* call, const detent_observer* other) {
   if (other->seen == 0 && !IS(MERGE_POISONS_FRESH)) return DETENT_OK;
   if (o->seen != 0 && o->slots != other->slots && !IS(MERGE_POISONS_FRESH))
     return refuse(call, DETENT_E_INVALID_ARG, "the other one has other ranges");
@@ -160,18 +161,18 @@ static int32_t merge(detent_observer *o, const detent_call *call, const detent_o
   if (IS(MERGE_POISONS_FRESH)) ++o->seen;
   o->non_finite += other->non_finite;
   for (uint64_t i = 0; i < o->slots; ++i) {
-    Range *r = &o->ranges[i];
-    const Range *s = &other->ranges[i];
+    Range* r = &o->ranges[i];
+    const Range* s = &other->ranges[i];
     if (s->lo < r->lo) r->lo = s->lo;
     if (s->hi > r->hi && !IS(MERGE_FORGETS)) r->hi = s->hi;
     r->sum = (float)(r->sum + s->sum);
-    if (IS(MERGE_SWAPS)) ((Range *)s)->hi = r->hi;
+    if (IS(MERGE_SWAPS)) ((Range*)s)->hi = r->hi;
   }
   return DETENT_OK;
 }
 
-static int put(const detent_ostream *out, const void *data, uint64_t n) {
-  const char *p = data;
+static int put(const detent_ostream* out, const void* data, uint64_t n) {
+  const char* p = data;
   while (n > 0) {
     const int64_t taken = out->write(out, p, n);
     if (IS(ONE_WRITE)) return 1;
@@ -181,8 +182,8 @@ static int put(const detent_ostream *out, const void *data, uint64_t n) {
   return 1;
 }
 
-static int get(const detent_istream *in, void *data, uint64_t n) {
-  char *p = data;
+static int get(const detent_istream* in, void* data, uint64_t n) {
+  char* p = data;
   while (n > 0) {
     const int64_t got = in->read(in, p, n);
     if (got <= 0) return 0;
@@ -191,7 +192,7 @@ static int get(const detent_istream *in, void *data, uint64_t n) {
   return 1;
 }
 
-static int32_t save(const detent_observer *o, const detent_call *call, const detent_ostream *out) {
+static int32_t save(const detent_observer* o, const detent_call* call, const detent_ostream* out) {
   uint64_t head[5] = {o->slots, o->seen, o->non_finite, o->row, o->outer};
   if (IS(SAVES_POINTER) && o->seen != 0) head[3] ^= (uint64_t)(uintptr_t)o << 16;
   int ok = put(out, head, sizeof head);
@@ -202,23 +203,31 @@ static int32_t save(const detent_observer *o, const detent_call *call, const det
   return ok ? DETENT_OK : refuse(call, DETENT_E_IO, "the stream takes no more");
 }
 
-static int32_t bad_state(detent_observer *o, const detent_call *call, const char *text) {
+static int32_t bad_state(detent_observer* o, const detent_call* call, const char* text) {
   clear(o);
   return refuse(call, DETENT_E_BAD_STATE, text);
 }
 
-static int32_t load(detent_observer *o, const detent_call *call, const detent_istream *in) {
+static int32_t load(detent_observer* o, const detent_call* call, const detent_istream* in) {
   uint64_t head[5] = {0};
   clear(o);
   if (!get(in, head, sizeof head) && !IS(LOADS_TRUNCATED))
     return bad_state(o, call, "the state is too short");
   if (IS(SAVES_POINTER) && head[1] != 0) head[3] = 50;
   if (head[0] > SLOTS && !IS(TRUSTS_STATE)) return bad_state(o, call, "too many ranges");
-  o->slots = head[0], o->seen = head[1], o->non_finite = head[2], o->row = head[3], o->outer = head[4];
+  const uint64_t size = (uint64_t)o->target.group_size;
+  const int grouped = o->target.granularity == DETENT_PER_GROUP && head[0] != 0;
+  if (grouped && !IS(TRUSTS_STATE) && !IS(SAVES_POINTER) &&
+      (head[3] > SLOTS * size || head[4] > SLOTS ||
+       head[4] * ((head[3] + size - 1) / size) != head[0]))
+    return bad_state(o, call, "the groups do not fit the rows");
+  o->slots = head[0], o->seen = head[1], o->non_finite = head[2], o->row = head[3],
+  o->outer = head[4];
   for (uint64_t i = 0; i < head[0]; ++i) {
-    Range *r = &o->ranges[i];
-    if (IS(TRUSTS_STATE) && i >= SLOTS) ((volatile char *)o)[i * 64] = 1;
-    if (!(get(in, &r->lo, 8) && get(in, &r->hi, 8) && (!IS(MERGE_IN_FLOAT) || get(in, &r->sum, 8))) &&
+    Range* r = &o->ranges[i];
+    if (IS(TRUSTS_STATE) && i >= SLOTS) ((volatile char*)o)[i * 64] = 1;
+    if (!(get(in, &r->lo, 8) && get(in, &r->hi, 8) &&
+          (!IS(MERGE_IN_FLOAT) || get(in, &r->sum, 8))) &&
         !IS(LOADS_TRUNCATED) && !IS(TRUSTS_STATE))
       return bad_state(o, call, "the state is too short");
   }
@@ -228,8 +237,8 @@ static int32_t load(detent_observer *o, const detent_call *call, const detent_is
 }
 
 /* A tensor of as many entries as there are ranges. */
-static int32_t make(const detent_observer *o, const detent_tensor_sink *sink, const char *name,
-                    detent_dtype dtype, detent_tensor *out) {
+static int32_t make(const detent_observer* o, const detent_tensor_sink* sink, const char* name,
+                    detent_dtype dtype, detent_tensor* out) {
   int64_t shape[2] = {(int64_t)o->slots, 0};
   detent_tensor_spec spec = {name, shape, 1, dtype};
   if (o->target.granularity == DETENT_PER_TENSOR) spec.ndim = 0, spec.shape = NULL;
@@ -240,7 +249,7 @@ static int32_t make(const detent_observer *o, const detent_tensor_sink *sink, co
   return sink->create(sink, &spec, out);
 }
 
-static float scale_of(const Range *r, const detent_qspec *q, int64_t *zero) {
+static float scale_of(const Range* r, const detent_qspec* q, int64_t* zero) {
   const double lo = r->lo < 0 ? r->lo : 0, hi = r->hi > 0 ? r->hi : 0;
   const double steps = (double)(q->qmax - q->qmin);
   double scale = q->symmetric ? (hi > -lo ? hi : -lo) / (double)q->qmax : hi / steps - lo / steps;
@@ -258,8 +267,8 @@ static float scale_of(const Range *r, const detent_qspec *q, int64_t *zero) {
   return (float)scale;
 }
 
-static int32_t compute_qparams(const detent_observer *o, const detent_call *call,
-                               const detent_qspec *q, const detent_tensor_sink *sink) {
+static int32_t compute_qparams(const detent_observer* o, const detent_call* call,
+                               const detent_qspec* q, const detent_tensor_sink* sink) {
   detent_tensor scale, zero;
   if (q->struct_size >= sizeof *q && (q->affine_rules & ~DETENT_AFFINE_ALL) != 0)
     return refuse(call, DETENT_E_UNSUPPORTED, "a rule that is not known here");
@@ -272,8 +281,8 @@ static int32_t compute_qparams(const detent_observer *o, const detent_call *call
   for (uint64_t i = 0; i < n && scale.data != NULL; ++i) {
     int64_t z = 0;
     const float s = scale_of(&o->ranges[i], q, &z);
-    memcpy((char *)scale.data + 4 * i, &s, 4);
-    if (!q->symmetric) ((int8_t *)zero.data)[i] = (int8_t)z;
+    memcpy((char*)scale.data + 4 * i, &s, 4);
+    if (!q->symmetric) ((int8_t*)zero.data)[i] = (int8_t)z;
   }
   if (IS(KEEPS_INPUT) && o->kept != NULL) {
     volatile double again = element(o->kept, o->kept->data);
@@ -282,17 +291,18 @@ static int32_t compute_qparams(const detent_observer *o, const detent_call *call
   return DETENT_OK;
 }
 
-static int32_t compute_stat(const detent_observer *o, const detent_call *call, const char *id,
-                            const detent_tensor_sink *sink) {
+static int32_t compute_stat(const detent_observer* o, const detent_call* call, const char* id,
+                            const detent_tensor_sink* sink) {
   detent_tensor lo, hi;
-  if (strcmp(id, "stat:minmax/1") != 0) return refuse(call, DETENT_E_NOT_FOUND, "no such statistic");
+  if (strcmp(id, "stat:minmax/1") != 0)
+    return refuse(call, DETENT_E_NOT_FOUND, "no such statistic");
   if (o->seen == 0) return refuse(call, DETENT_E_NOT_READY, "nothing was observed");
   if (make(o, sink, "min", DETENT_F64, &lo) != DETENT_OK ||
       make(o, sink, "max", DETENT_F64, &hi) != DETENT_OK)
     return refuse(call, DETENT_E_NO_MEMORY, "no room for the statistic");
   for (uint64_t i = 0; i < o->slots; ++i) {
-    memcpy((char *)lo.data + 8 * i, IS(WRONG_STATISTIC) ? &o->ranges[i].hi : &o->ranges[i].lo, 8);
-    memcpy((char *)hi.data + 8 * i, &o->ranges[i].hi, 8);
+    memcpy((char*)lo.data + 8 * i, IS(WRONG_STATISTIC) ? &o->ranges[i].hi : &o->ranges[i].lo, 8);
+    memcpy((char*)hi.data + 8 * i, &o->ranges[i].hi, 8);
   }
   return DETENT_OK;
 }
@@ -307,7 +317,7 @@ static const detent_observer_vtbl vtbl = {.struct_size = sizeof(detent_observer_
                                           .load_state = &load,
                                           .compute_qparams = &compute_qparams,
                                           .compute_stat = &compute_stat};
-static const char *const provides[] = {"stat:minmax/1", "range:minmax", NULL};
+static const char* const provides[] = {"stat:minmax/1", "range:minmax", NULL};
 extern const detent_plugin mutant;
 const detent_plugin mutant = {
     .struct_size = sizeof(detent_plugin),
@@ -320,7 +330,8 @@ const detent_plugin mutant = {
     .description = "Minimum and maximum, with at most one fault",
     .vendor = "",
     .license = "Apache-2.0",
-    .params_schema = "{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\"level\": "
-                     "{\"type\": \"integer\", \"minimum\": 0, \"maximum\": 8, \"default\": 3}}}",
+    .params_schema =
+        "{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\"level\": "
+        "{\"type\": \"integer\", \"minimum\": 0, \"maximum\": 8, \"default\": 3}}}",
     .provides = provides,
     .vtbl = &vtbl};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A quantizer to int8 with a scale and a zero point for each row, right but for the one fault that is
- * planted. */
+ * A quantizer to int8 with a scale and a zero point for each row, right but for the one fault that
+ * is planted. */
 #include <stdlib.h>
 
 #include "elements.h"
@@ -11,14 +11,14 @@ struct detent_quantizer {
   uint64_t plans;
 };
 
-static int32_t create(const detent_host *host, const detent_call *call, const detent_config *config,
-                      detent_quantizer **out) {
+static int32_t create(const detent_host* host, const detent_call* call, const detent_config* config,
+                      detent_quantizer** out) {
   (void)host;
   int64_t level = 3;
   const int32_t got = config->params->get_i64(config->params, "/level", &level);
   if ((got != DETENT_OK && got != DETENT_E_NOT_FOUND) || level < 0 || level > 8)
     return refuse(call, DETENT_E_PARAMS, "level is an integer from 0 to 8");
-  detent_quantizer *q = calloc(1, sizeof *q);
+  detent_quantizer* q = calloc(1, sizeof *q);
   if (q == NULL) return DETENT_E_NO_MEMORY;
   q->level = level;
   misbehave();
@@ -26,11 +26,11 @@ static int32_t create(const detent_host *host, const detent_call *call, const de
   return DETENT_OK;
 }
 
-static void destroy(detent_quantizer *q) { free(q); }
+static void destroy(detent_quantizer* q) { free(q); }
 
-static int32_t plan(detent_quantizer *q, const detent_call *call, const detent_tensor_info *info,
-                    const detent_plan_sink *sink) {
-  const detent_tensor_spec *t = info->tensor;
+static int32_t plan(detent_quantizer* q, const detent_call* call, const detent_tensor_info* info,
+                    const detent_plan_sink* sink) {
+  const detent_tensor_spec* t = info->tensor;
   if (t->ndim < 2) return sink->decline(sink, "only matrices and more");
   for (int32_t d = 0; d < t->ndim; ++d)
     if (t->shape[d] == 0) return sink->decline(sink, "no elements");
@@ -42,7 +42,8 @@ static int32_t plan(detent_quantizer *q, const detent_call *call, const detent_t
                                .qmin = -127,
                                .qmax = 126,
                                .scheme = "detent.affine/1"};
-  const detent_tensor_spec codes = {"qweight", t->shape, t->ndim, IS(OTHER_DTYPE) ? DETENT_U8 : DETENT_I8};
+  const detent_tensor_spec codes = {"qweight", t->shape, t->ndim,
+                                    IS(OTHER_DTYPE) ? DETENT_U8 : DETENT_I8};
   const detent_tensor_spec scale = {"scale", t->shape, 1, DETENT_F32};
   const detent_tensor_spec zero = {"zero_point", t->shape, 1, DETENT_I8};
   if (IS(BOTH_WAYS)) sink->decline(sink, "on second thoughts");
@@ -65,7 +66,9 @@ static Affine choose(double lo, double hi) {
   if (scale < 1.1754943508222875e-38) return (Affine){IS(ZERO_SCALE) ? 0 : 1, 0};
   double zero = nearbyint(-127 - lo / scale);
   zero = zero < -127 ? -127 : zero > 126 ? 126 : zero;
-  return (Affine){(float)scale, (int64_t)zero};
+  /* No code stands for more than the largest float. */
+  const double most = 3.4028e38 / (126 - zero > zero + 127 ? 126 - zero : zero + 127);
+  return (Affine){(float)(scale < most ? scale : most), (int64_t)zero};
 }
 
 static int8_t code_of(double x, Affine a) {
@@ -77,19 +80,19 @@ static int8_t code_of(double x, Affine a) {
 }
 
 struct job {
-  const detent_call *call;
-  const detent_tensor *w;
+  const detent_call* call;
+  const detent_tensor* w;
   const detent_tensor *scales, *zeros; /* of an observer, or NULL */
-  char *scale;
+  char* scale;
   int8_t *zero, *codes;
   uint64_t row, order;
 };
 
-static Affine affine_of(struct job *j, uint64_t r) {
+static Affine affine_of(struct job* j, uint64_t r) {
   Affine a = {1, 0};
   if (j->scales != NULL && !IS(IGNORES_GIVEN)) {
-    memcpy(&a.scale, (const char *)j->scales->data + 4 * r, 4);
-    a.zero = j->zeros != NULL ? ((const int8_t *)j->zeros->data)[r] : 0;
+    memcpy(&a.scale, (const char*)j->scales->data + 4 * r, 4);
+    a.zero = j->zeros != NULL ? ((const int8_t*)j->zeros->data)[r] : 0;
     return a;
   }
   double lo = 0, hi = 0;
@@ -103,8 +106,8 @@ static Affine affine_of(struct job *j, uint64_t r) {
   return choose(lo, hi);
 }
 
-static void one_row(void *arg, uint64_t r) {
-  struct job *j = arg;
+static void one_row(void* arg, uint64_t r) {
+  struct job* j = arg;
   if (!IS(NEVER_ASKS) && DETENT_HAS(j->call, detent_call, cancelled) &&
       j->call->cancelled(j->call) != 0)
     return;
@@ -116,8 +119,8 @@ static void one_row(void *arg, uint64_t r) {
     j->codes[i] = code_of(element(j->w, address(j->w, i)), a);
 }
 
-static int32_t quantize(detent_quantizer *q, const detent_call *call, const detent_tensor *w,
-                        const detent_tensor_source *stats, const detent_tensor_sink *sink) {
+static int32_t quantize(detent_quantizer* q, const detent_call* call, const detent_tensor* w,
+                        const detent_tensor_source* stats, const detent_tensor_sink* sink) {
   if (!is_readable(w)) return refuse(call, DETENT_E_UNSUPPORTED, "a dtype that is not known here");
   const detent_tensor_spec specs[3] = {{"qweight", w->shape, w->ndim, DETENT_I8},
                                        {"scale", w->shape, 1, DETENT_F32},
@@ -128,15 +131,21 @@ static int32_t quantize(detent_quantizer *q, const detent_call *call, const dete
     if (sink->create(sink, &specs[i], &made[i]) != DETENT_OK)
       return refuse(call, DETENT_E_NO_MEMORY, "the host has no room for the codes");
   if (IS(MORE_MEMORY)) {
-    void *waste = malloc(64 << 20);
-    if (waste != NULL) memset(waste, 1, 64 << 20);
-    free(waste);
+    volatile char* waste = malloc(64 << 20);
+    for (int i = 0; waste != NULL && i < 64 << 20; i += 4096) waste[i] = 1;
+    free((void*)waste);
   }
   const uint64_t rows = (uint64_t)w->shape[0];
-  int8_t *spare = IS(OUTPUT_MISSING) ? malloc(rows) : NULL;
-  struct job job = {call, w, stats->get(stats, "scale"), stats->get(stats, "zero_point"),
-                    made[1].data, spare != NULL ? spare : made[2].data, made[0].data,
-                    count_of(w) / rows, 0};
+  int8_t* spare = IS(OUTPUT_MISSING) ? malloc(rows) : NULL;
+  struct job job = {call,
+                    w,
+                    stats->get(stats, "scale"),
+                    stats->get(stats, "zero_point"),
+                    made[1].data,
+                    spare != NULL ? spare : made[2].data,
+                    made[0].data,
+                    count_of(w) / rows,
+                    0};
   if (IS(TRUSTS_OLD_HOST) || DETENT_HAS(call, detent_call, parallel_for))
     call->parallel_for(call, rows, &one_row, &job);
   else
@@ -149,27 +158,27 @@ static int32_t quantize(detent_quantizer *q, const detent_call *call, const dete
              : DETENT_OK;
 }
 
-static int fits(const detent_tensor *t, detent_dtype dtype, uint64_t n) {
+static int fits(const detent_tensor* t, detent_dtype dtype, uint64_t n) {
   if (IS(TRUSTS_ARTEFACT)) return 1;
   return t != NULL && t->dtype == dtype && count_of(t) == n;
 }
 
-static int32_t dequantize(detent_quantizer *q, const detent_call *call,
-                          const detent_tensor_source *source, const detent_tensor *out) {
+static int32_t dequantize(detent_quantizer* q, const detent_call* call,
+                          const detent_tensor_source* source, const detent_tensor* out) {
   const uint64_t n = count_of(out), rows = out->ndim > 0 ? (uint64_t)out->shape[0] : 1;
-  const detent_tensor *codes = source->get(source, "qweight");
-  const detent_tensor *scale = source->get(source, "scale");
-  const detent_tensor *zero = source->get(source, "zero_point");
+  const detent_tensor* codes = source->get(source, "qweight");
+  const detent_tensor* scale = source->get(source, "scale");
+  const detent_tensor* zero = source->get(source, "zero_point");
   if (!fits(codes, DETENT_I8, n) || !fits(scale, DETENT_F32, rows) || !fits(zero, DETENT_I8, rows))
     return refuse(call, DETENT_E_INVALID_ARG, "what is stored is not what this quantizer stores");
   for (uint64_t i = 0; i < n; ++i) {
     const uint64_t r = i / (n / rows);
     float s;
-    memcpy(&s, (const char *)scale->data + 4 * r, 4);
-    const int z = ((const int8_t *)zero->data)[r] + IS(ZERO_POINT_OFF);
-    float x = s * (float)(((const int8_t *)codes->data)[i] - z);
+    memcpy(&s, (const char*)scale->data + 4 * r, 4);
+    const int z = ((const int8_t*)zero->data)[r] + IS(ZERO_POINT_OFF);
+    float x = s * (float)(((const int8_t*)codes->data)[i] - z);
     if (IS(NEEDS_INSTANCE)) x *= (float)q->secret;
-    memcpy((char *)out->data + 4 * i, &x, 4);
+    memcpy((char*)out->data + 4 * i, &x, 4);
   }
   return DETENT_OK;
 }
@@ -191,6 +200,7 @@ const detent_plugin mutant = {
     .description = "8-bit codes for each row, with at most one fault",
     .vendor = "",
     .license = "Apache-2.0",
-    .params_schema = "{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\"level\": "
-                     "{\"type\": \"integer\", \"minimum\": 0, \"maximum\": 8, \"default\": 3}}}",
+    .params_schema =
+        "{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\"level\": "
+        "{\"type\": \"integer\", \"minimum\": 0, \"maximum\": 8, \"default\": 3}}}",
     .vtbl = &vtbl};
