@@ -215,7 +215,7 @@ std::string more_dimensions(Subject& subject) {
 
 std::string large(Subject& subject) {
   for_each_target(subject, [&](const Target& target) {
-    if (target.spec.granularity != DETENT_PER_TENSOR) return;
+    if (target.spec.granularity != DETENT_PER_TENSOR || target.spec.symmetric != 0) return;
     const Shape shape = {64, 65536};  // 16 MiB
     const Input x(DETENT_F32, shape, subject.random().bells(count_elements(shape)));
     const Answers answers = answers_to(subject, target, x);

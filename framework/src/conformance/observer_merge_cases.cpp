@@ -167,7 +167,7 @@ Outcome observe_all(Subject& subject, const Target& target, Order order) {
   World world({.order = order});
   ObserverUnderTest o(subject, world, target);
   // Long enough to be cut into pieces; of groups there would be many.
-  const Shape shape = {8, target.spec.granularity == DETENT_PER_GROUP ? 1600 : 40000};
+  const Shape shape = {8, target.spec.granularity == DETENT_PER_GROUP ? 1600 : 20000};
   const std::uint64_t batches = takes_batches(subject, target) ? 2 : 1;
   for (std::uint64_t i = 0; i < batches; ++i) {
     Random random(subject.seed() + i);

@@ -91,8 +91,8 @@ std::string truncated(Subject& subject) {
   for_each_target(subject, [&](const Target& target) {
     const std::string state = Observed(subject, target, uneven_sample(subject)).o.save();
     const std::size_t step = std::max<std::size_t>(1, state.size() / 1000);
+    Observed o(subject, target, sample(subject));
     for (std::size_t n = 0; n < state.size(); n += n < 256 ? 1 : step) {
-      Observed o(subject, target, sample(subject));
       const std::int32_t status = o.o.load(state.substr(0, n));
       expect(status == DETENT_E_BAD_STATE,
              "the first {} of {} bytes of a state: load_state returned {} instead of "
