@@ -50,6 +50,18 @@ struct NewOptions {
   std::filesystem::path folder;  // empty: ./NAME
 };
 
+struct CheckPluginOptions {  // plugins check
+  std::filesystem::path file;
+  std::string id;
+  std::string only;
+  std::string params = "{}";
+  std::filesystem::path junit;
+  std::uint64_t seed = 1;
+  double timeout_s = 30;
+  bool list = false;
+  bool in_process = false;
+};
+
 // Each returns an exit code or throws Error.
 int run(const Globals& globals, const PipelineOptions& options);
 int plan(const Globals& globals, const PipelineOptions& options);
@@ -60,6 +72,7 @@ int plugins_list(const Globals& globals);
 int plugins_show(const Globals& globals, const std::string& id);
 int plugins_new(const Globals& globals, NewOptions options);
 int plugins_try(const Globals& globals, const TryOptions& options);
+int plugins_check(const Globals& globals, const CheckPluginOptions& options);
 int inspect(const Globals& globals, const std::filesystem::path& model);
 int compare(const Globals& globals, const std::filesystem::path& original,
             const std::filesystem::path& quantized);

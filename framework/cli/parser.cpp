@@ -142,7 +142,7 @@ class Parser {
   }
 
   void add_plugin_commands() {
-    CLI::App* plugins = group("plugins", "List, show, try and start plugins");
+    CLI::App* plugins = group("plugins", "List, show, try, check and start plugins");
     command(*plugins, "list", "What is installed, and from where",
             [this] { return cli::plugins_list(globals_); });
     command(*plugins, "show", "One plugin's description and parameters",
@@ -167,6 +167,7 @@ class Parser {
         ->type_name("JSON");
     sub->add_option("--html", try_.html, "Observers: write a page with the histogram and the range")
         ->type_name("FILE");
+    add_check(*plugins);
     add_new(*plugins);
   }
 
@@ -184,6 +185,24 @@ class Parser {
         ->type_name("ID");
     sub->add_option("--vendor", new_.vendor, "Who makes it")->type_name("NAME");
     sub->add_option("--folder", new_.folder, "Where to; ./NAME unless given")->type_name("FOLDER");
+  }
+
+  void add_check(CLI::App& plugins) {
+    CLI::App* sub = command(plugins, "check", "Test a plugin library against the rules of the ABI",
+                            [this] { return cli::plugins_check(globals_, check_); });
+    sub->add_option("file", check_.file, "The library, name.detent.so")->type_name("FILE");
+    sub->add_option("--id", check_.id, "Test this plugin of the file alone")->type_name("ID");
+    sub->add_option("--only", check_.only, "Run the cases whose names match: 'observer.*'")
+        ->type_name("PATTERN");
+    sub->add_option("-p,--params", check_.params, "The plugin's parameters; defaults are filled in")
+        ->type_name("JSON");
+    sub->add_option("--junit", check_.junit, "Write the results as JUnit's XML")->type_name("FILE");
+    sub->add_option("--seed", check_.seed, "Of the random data; the same seed is the same run")
+        ->type_name("N");
+    sub->add_option("--timeout", check_.timeout_s, "Seconds that a case may take")->type_name("S");
+    sub->add_flag("--list", check_.list, "Say what is tested, without a library");
+    sub->add_flag("--in-process", check_.in_process,
+                  "Run the cases in this process, for a debugger: a crash ends it");
   }
 
   void add_model_commands() {
@@ -226,6 +245,7 @@ class Parser {
   PipelineOptions pipeline_;
   TryOptions try_;
   NewOptions new_;
+  CheckPluginOptions check_;
   std::string id_;
   std::filesystem::path first_;
   std::filesystem::path second_;

@@ -53,6 +53,7 @@ STAGES = [
     {"validate"},
     {"report", "run"},  # a report describes a run, which writes it in the end
     {"api"},  # what programs that embed the framework see
+    {"conformance"},  # plugins against the rules of the ABI; no stage of a run
 ]
 LEVEL = {stage: level for level, stages in enumerate(STAGES) for stage in stages}
 
