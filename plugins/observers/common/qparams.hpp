@@ -34,12 +34,17 @@ inline kernels::Codes read_codes(const detent_qspec& target) {
 
 // Errors  UNSUPPORTED: a rule from after this was compiled
 inline kernels::AffineRule read_rule(const detent_qspec& target) {
-  if ((target.affine_rules & ~DETENT_AFFINE_ALL) != 0)
+  // A host from before these fields has no rules of its own.
+  const bool has_rules = target.struct_size >= DETENT_SIZE_UPTO(detent_qspec, affine_rules);
+  const bool has_least = target.struct_size >= DETENT_SIZE_UPTO(detent_qspec, min_scale);
+  const std::uint64_t rules = has_rules ? target.affine_rules : 0;
+  if ((rules & ~DETENT_AFFINE_ALL) != 0)
     throw sdk::Error(DETENT_E_UNSUPPORTED,
                      "the target has rules for its scales that this observer does not know");
-  const auto has = [&](std::uint64_t flag) { return (target.affine_rules & flag) != 0; };
+  const auto has = [&](std::uint64_t flag) { return (rules & flag) != 0; };
   return {has(DETENT_AFFINE_HALF_RANGE), has(DETENT_AFFINE_ROUND_LO_FIRST),
-          has(DETENT_AFFINE_FLOAT32), has(DETENT_AFFINE_FLOOR_ZERO_ONLY), target.min_scale};
+          has(DETENT_AFFINE_FLOAT32), has(DETENT_AFFINE_FLOOR_ZERO_ONLY),
+          has_least ? target.min_scale : 0};
 }
 
 template <class T>
