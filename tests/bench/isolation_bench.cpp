@@ -30,12 +30,13 @@ double median_us(int times, const std::function<void()>& work) {
   return all[static_cast<std::size_t>(times) / 2];
 }
 
-HostTensor values(std::int64_t bytes) {
-  HostTensor x("x", DETENT_F32, {64, bytes / 4 / 64});
-  auto* to = reinterpret_cast<float*>(x.bytes().data());
-  for (std::uint64_t i = 0; i < x.numel(); ++i) to[i] = std::sin(static_cast<float>(i));
-  return x;
-}
+struct Values : HostTensor {
+  explicit Values(std::int64_t bytes_wanted)
+      : HostTensor("x", DETENT_F32, {64, bytes_wanted / 4 / 64}) {
+    auto* to = reinterpret_cast<float*>(bytes().data());
+    for (std::uint64_t i = 0; i < numel(); ++i) to[i] = std::sin(static_cast<float>(i));
+  }
+};
 
 QuantTarget target() {
   QuantTarget t;
@@ -59,7 +60,7 @@ void measure(const char* where, const Plugin& plugin, ThreadPool& pool) {
                      .qspec = &aim});
   std::printf("%-8s reset %9.1f us", where, median_us(2000, [&] { observer.reset(); }));
   for (const std::int64_t mib : {1, 4}) {
-    const HostTensor x = values(mib << 20);
+    const Values x(mib << 20);
     std::printf("   observe %d MiB %9.1f us", static_cast<int>(mib),
                 median_us(200, [&] { observer.observe(x.read_only()); }));
   }

@@ -44,13 +44,14 @@ QuantTarget per_channel() {
   return target;
 }
 
-HostTensor ramp(std::vector<std::int64_t> shape) {
-  HostTensor tensor("x", DETENT_F32, std::move(shape));
-  auto* values = reinterpret_cast<float*>(tensor.bytes().data());
-  for (std::uint64_t i = 0; i < tensor.numel(); ++i)
-    values[i] = std::sin(static_cast<float>(i) * 0.37F) * 3;
-  return tensor;
-}
+struct Ramp : HostTensor {
+  explicit Ramp(std::vector<std::int64_t> extents)
+      : HostTensor("x", DETENT_F32, std::move(extents)) {
+    auto* values = reinterpret_cast<float*>(bytes().data());
+    for (std::uint64_t i = 0; i < numel(); ++i)
+      values[i] = std::sin(static_cast<float>(i) * 0.37F) * 3;
+  }
+};
 
 json::Object defaults_of(const Plugin& plugin, const char* role) {
   return with_defaults({}, plugin.params_schema, role);
@@ -73,7 +74,7 @@ Observer make(const Plugins& p, const Plugin& plugin, const QuantTarget& target,
 TEST_CASE("an observer elsewhere says the same as one here", "[isolation]") {
   const Plugins p;
   const QuantTarget target = per_channel();
-  const HostTensor x = ramp({8, 300});
+  const Ramp x({8, 300});
   TensorStore here;
   TensorStore there;
   for (const char* id : {"minmax", "histogram", "mse"}) {
@@ -94,7 +95,7 @@ TEST_CASE("an observer elsewhere says the same as one here", "[isolation]") {
 TEST_CASE("strided and empty tensors arrive as they are", "[isolation]") {
   const Plugins p;
   const QuantTarget target = per_channel();
-  const HostTensor x = ramp({6, 8});
+  const Ramp x({6, 8});
   // Columns backwards, every second row.
   const std::vector<std::int64_t> shape{3, 8};
   const std::vector<std::int64_t> strides{16, -1};
@@ -116,7 +117,7 @@ TEST_CASE("states go from one process to another, and are merged across them", "
   const Plugins p;
   const QuantTarget target = per_channel();
   const Plugin& minmax = p.there(PluginKind::observer, "minmax");
-  const HostTensor x = ramp({4, 50});
+  const Ramp x({4, 50});
   Observer first = make(p, minmax, target);
   Observer second = make(p, minmax, target);  // of another process: each has one alone
   first.observe(x.read_only());
@@ -132,8 +133,8 @@ TEST_CASE("states go from one process to another, and are merged across them", "
 TEST_CASE("results that are larger than what is kept for them come back whole", "[isolation]") {
   const Plugins p;
   const Plugin& here = p.here(PluginKind::quantizer, "int8");
-  const HostTensor x = ramp({2000, 2000});
-  const HostTensor small = ramp({2, 2});
+  const Ramp x({2000, 2000});
+  const Ramp small({2, 2});
   TensorStore stats;
   const auto codes = [&](const Plugin& plugin, const HostTensor& weight) {
     Quantizer quantizer(
@@ -175,7 +176,7 @@ TEST_CASE("an instance whose process is gone fails, and the next one has another
   const Plugins p;
   const QuantTarget target = per_channel();
   const Plugin& plugin = p.there(PluginKind::observer, "hostile.observer");
-  const HostTensor x = ramp({4, 5});
+  const Ramp x({4, 5});
   InstanceConfig config{.params = defaults_of(plugin, "weight"),
                         .target = "x",
                         .role = DETENT_ROLE_WEIGHT,

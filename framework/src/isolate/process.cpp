@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <thread>
 
 #include "base/byte_stream.hpp"
 #include "base/cancel.hpp"
@@ -245,7 +246,12 @@ void Process::kill() {
 std::string Process::how_it_ended() {
   constexpr const char* kHint =
       "\nthe plugin crashed in a process of its own: report it to its vendor";
-  kill();  // one that closed the connection and lives on
+  // It is about to end; one that closed the connection and lives on is ended.
+  constexpr std::chrono::milliseconds kGrace{1000};
+  const auto until = std::chrono::steady_clock::now() + kGrace;
+  while (!is_over(false) && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  kill();
   is_over(true);
   std::string how =
       WIFSIGNALED(status_)
