@@ -12,6 +12,13 @@ impl Call {
     pub(crate) fn new(call: *const abi::detent_call) -> Self {
         Call(call)
     }
+    /// An error once the host wants the call to end.
+    pub fn check(&self) -> crate::Result<()> {
+        match self.cancelled() {
+            true => Err(crate::Error::cancelled()),
+            false => Ok(()),
+        }
+    }
     /// Ask at least every 50 ms; when true, clean up and return `Error::cancelled()`.
     pub fn cancelled(&self) -> bool {
         unsafe {

@@ -12,7 +12,7 @@ use crate::tensor::TensorView;
 pub trait Observer: Sized + Send + 'static {
     const INFO: Info;
     fn new(config: &Config) -> Result<Self>;
-    /// x is lent for this call. An error leaves the state as it was.
+    /// x is lent for this call.
     fn observe(&mut self, x: &TensorView, call: &Call) -> Result<()>;
     /// Back to what `new` left.
     fn reset(&mut self);

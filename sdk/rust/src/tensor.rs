@@ -107,7 +107,14 @@ impl<'a> TensorView<'a> {
     }
     /// f(value, index along the axis) for each element in row-major order; the index is 0 without an
     /// axis. Every value of f32, f64, f16, bf16 and of integers up to 32 bits is exact.
-    pub fn for_each(&self, axis: Option<usize>, f: impl FnMut(f64, usize)) -> Result<()> {
+    pub fn for_each(&self, axis: Option<usize>, mut f: impl FnMut(f64, usize)) -> Result<()> {
+        self.try_for_each(axis, |value, index| {
+            f(value, index);
+            Ok(())
+        })
+    }
+    /// The same until f gives an error: a call that takes long asks `call.cancelled()` now and then.
+    pub fn try_for_each(&self, axis: Option<usize>, f: impl FnMut(f64, usize) -> Result<()>) -> Result<()> {
         match self.t.dtype {
             abi::DETENT_F32 => self.walk(axis, |v: f32| f64::from(v), f),
             abi::DETENT_F64 => self.walk(axis, |v: f64| v, f),
@@ -127,7 +134,7 @@ impl<'a> TensorView<'a> {
         &self,
         axis: Option<usize>,
         value: impl Fn(T) -> f64,
-        mut f: impl FnMut(f64, usize),
+        mut f: impl FnMut(f64, usize) -> Result<()>,
     ) -> Result<()> {
         let (shape, strides, total) = (self.shape(), self.strides(), self.numel());
         let mut index = vec![0i64; shape.len()];
@@ -135,7 +142,7 @@ impl<'a> TensorView<'a> {
         for _ in 0..total {
             // Aligned to the element only as far as the host's memory is.
             let element = unsafe { (at as *const T).read_unaligned() };
-            f(value(element), axis.map_or(0, |a| index[a] as usize));
+            f(value(element), axis.map_or(0, |a| index[a] as usize))?;
             for d in (0..shape.len()).rev() {
                 let step = strides[d] as isize * std::mem::size_of::<T>() as isize;
                 at = at.wrapping_offset(step);

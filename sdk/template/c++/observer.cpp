@@ -54,7 +54,7 @@ class AbsMax final : public sdk::Observer {
   }
 
   // x is lent for this call: of any strides, to be read only. An error leaves the state as it was.
-  sdk::Status observe(const sdk::TensorView& x, const sdk::Call&) override {
+  sdk::Status observe(const sdk::TensorView& x, const sdk::Call& call) override {
     if (!sdk::is_floating_point(x.dtype()))
       return {DETENT_E_UNSUPPORTED, "@ID@ observes floating-point tensors, not this dtype"};
     if (x.numel() == 0) return {};
@@ -68,10 +68,15 @@ class AbsMax final : public sdk::Observer {
                                         " channels, the one before had " +
                                         std::to_string(largest.size())};
     const int32_t axis = per_channel() ? target_.axis : -1;
+    uint64_t seen = 0;
+    bool stop = false;
     x.for_each(axis, [&](double value, int64_t channel) {
       double& m = largest[static_cast<size_t>(channel)];
       if (std::isfinite(value)) m = std::max(m, std::fabs(value));
+      stop = ++seen % 65536 == 0 && call.cancelled();
+      return !stop;
     });
+    if (stop) return {DETENT_E_CANCELLED};
     largest_ = std::move(largest);
     return {};
   }

@@ -57,14 +57,19 @@ class RelativeError final : public sdk::Validator {
 
   // Once for each block of rows of a tensor; the host's measurements come with the last one.
   sdk::Status check(const detent_check_input& input, const sdk::Findings& out,
-                    const sdk::Call&) override {
+                    const sdk::Call& call) override {
     if (input.first_row == 0) largest_ = 0;
     if (input.is_quantized == 0) return {};
     if (input.original == nullptr)
       return {DETENT_E_INVALID_ARG, "@ID@ requires the original, and was not given it"};
+    uint64_t seen = 0;
+    bool stop = false;
     const bool known = sdk::TensorView(*input.original).for_each(-1, [&](double value, int64_t) {
       if (std::isfinite(value)) largest_ = std::max(largest_, std::fabs(value));
+      stop = ++seen % 65536 == 0 && call.cancelled();
+      return !stop;
     });
+    if (stop) return {DETENT_E_CANCELLED};
     if (!known) return {DETENT_E_UNSUPPORTED, "@ID@ cannot read elements of this dtype"};
     if (input.last == 0 || input.metrics == nullptr) return {};
     return out.report(judge(input.target, relative(input.metrics->max_abs_error)));

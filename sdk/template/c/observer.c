@@ -89,9 +89,10 @@ static int32_t DETENT_CALL observe(detent_observer* o, const detent_call* call,
     return detent_fail(call, DETENT_E_UNSUPPORTED,
                        "the tensor has %llu channels, before it were %llu",
                        (unsigned long long)channels, (unsigned long long)o->channels);
-  while (detent_walk_next(&w)) {
+  for (uint64_t seen = 1; detent_walk_next(&w); ++seen) {
     double* m = &o->largest[per_channel(o) ? w.index[axis] : 0];
     if (isfinite(w.value)) *m = larger(*m, fabs(w.value));
+    if (seen % 65536 == 0 && detent_is_cancelled(call)) return DETENT_E_CANCELLED;
   }
   return DETENT_OK;
 }

@@ -79,8 +79,10 @@ static int32_t DETENT_CALL check(detent_validator* v, const detent_call* call,
                        "@ID@ requires the original, and was not given it");
   if (!detent_walk_start(&w, input->original))
     return detent_fail(call, DETENT_E_UNSUPPORTED, "@ID@ cannot read elements of this dtype");
-  while (detent_walk_next(&w))
+  for (uint64_t seen = 1; detent_walk_next(&w); ++seen) {
     if (isfinite(w.value) && fabs(w.value) > v->largest) v->largest = fabs(w.value);
+    if (seen % 65536 == 0 && detent_is_cancelled(call)) return DETENT_E_CANCELLED;
+  }
   if (input->last == 0 || input->metrics == NULL) return DETENT_OK;
   return judge(v, input->target, relative(input->metrics->max_abs_error, v->largest), sink);
 }

@@ -55,7 +55,7 @@ impl Observer for AbsMax {
         Ok(AbsMax { margin: config.f64("/margin", 1.0), target, largest: Vec::new() })
     }
 
-    fn observe(&mut self, x: &TensorView, _: &Call) -> Result<()> {
+    fn observe(&mut self, x: &TensorView, call: &Call) -> Result<()> {
         if !detent::is_floating_point(x.dtype()) {
             return Err(Error::unsupported("@ID@ observes floating-point tensors, not this dtype"));
         }
@@ -78,10 +78,16 @@ impl Observer for AbsMax {
                 self.largest.len()
             )));
         }
-        x.for_each(axis, |value, channel| {
+        let mut seen = 0u64;
+        x.try_for_each(axis, |value, channel| {
             if value.is_finite() {
                 self.largest[channel] = self.largest[channel].max(value.abs());
             }
+            seen += 1;
+            if seen % 65536 == 0 {
+                call.check()?;
+            }
+            Ok(())
         })
     }
 

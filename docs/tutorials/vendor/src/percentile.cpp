@@ -37,7 +37,7 @@ Percentile::Percentile(const sdk::Config& config)
                      "use a quantizer with \"per_tensor\" or \"per_channel\"");
 }
 
-sdk::Status Percentile::observe(const sdk::TensorView& x, const sdk::Call&) {
+sdk::Status Percentile::observe(const sdk::TensorView& x, const sdk::Call& call) {
   if (!sdk::is_floating_point(x.dtype()))
     return {DETENT_E_UNSUPPORTED, "northwind.percentile observes floating-point tensors"};
   if (x.numel() == 0) return {};
@@ -46,12 +46,18 @@ sdk::Status Percentile::observe(const sdk::TensorView& x, const sdk::Call&) {
   const size_t n = per_channel() ? static_cast<size_t>(x.size(target_.axis)) : 1;
   if (channels_.empty()) channels_.resize(n);
   if (channels_.size() != n) return {DETENT_E_UNSUPPORTED, "the number of channels changed"};
+  uint64_t seen = 0;
+  bool stop = false;
   x.for_each(per_channel() ? target_.axis : -1, [&](double value, int64_t c) {
-    if (!std::isfinite(value)) return;
-    Channel& channel = channels_[static_cast<size_t>(c)];
-    channel.largest = std::max(channel.largest, std::fabs(value));
-    ++channel.counts[bin_of(std::fabs(value))];
+    if (std::isfinite(value)) {
+      Channel& channel = channels_[static_cast<size_t>(c)];
+      channel.largest = std::max(channel.largest, std::fabs(value));
+      ++channel.counts[bin_of(std::fabs(value))];
+    }
+    stop = ++seen % 65536 == 0 && call.cancelled();
+    return !stop;
   });
+  if (stop) return {DETENT_E_CANCELLED};
   return {};
 }
 

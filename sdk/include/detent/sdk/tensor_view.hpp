@@ -73,17 +73,19 @@ class TensorView {
 
   // Calls f(double value, int64_t index) for each element in row-major order; index is the
   // element's position along `axis`, 0 when axis is negative. Every value of f32, f64, f16, bf16
-  // and of the integers up to 32 bits is exact. False, and nothing called, for another dtype.
+  // and of the integers up to 32 bits is exact. False, and nothing called, for another dtype. An f
+  // that returns bool stops the walk with false: a call that takes long asks call.cancelled().
   template <class F>
   bool for_each(int32_t axis, F&& f) const {
     switch (t_->dtype) {
       case DETENT_F32: return walk<float>(axis, f);
       case DETENT_F64: return walk<double>(axis, f);
       case DETENT_F16:
-        return walk<uint16_t>(axis, [&](uint16_t h, int64_t i) { f(double{half_to_float(h)}, i); });
+        return walk<uint16_t>(
+            axis, [&](uint16_t h, int64_t i) { return f(double{half_to_float(h)}, i); });
       case DETENT_BF16:
-        return walk<uint16_t>(axis,
-                              [&](uint16_t h, int64_t i) { f(double{bfloat16_to_float(h)}, i); });
+        return walk<uint16_t>(
+            axis, [&](uint16_t h, int64_t i) { return f(double{bfloat16_to_float(h)}, i); });
       case DETENT_I8: return walk<int8_t>(axis, f);
       case DETENT_U8: return walk<uint8_t>(axis, f);
       case DETENT_I16: return walk<int16_t>(axis, f);
@@ -105,7 +107,12 @@ class TensorView {
     for (int64_t k = 0; k < n; ++k) {
       T value;
       std::memcpy(&value, p, sizeof value);
-      f(value, axis < 0 ? 0 : index[static_cast<size_t>(axis)]);
+      const int64_t i = axis < 0 ? 0 : index[static_cast<size_t>(axis)];
+      if constexpr (std::is_same_v<decltype(f(value, i)), bool>) {
+        if (!f(value, i)) return true;
+      } else {
+        f(value, i);
+      }
       for (int32_t d = nd - 1; d >= 0; --d) {
         const auto step = t_->strides[d] * static_cast<int64_t>(sizeof(T));
         p += step;

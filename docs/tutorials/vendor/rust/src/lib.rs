@@ -107,7 +107,7 @@ impl Observer for Percentile {
         Ok(Percentile { percentile: config.f64("/percentile", 99.9), target, channels: Vec::new() })
     }
 
-    fn observe(&mut self, x: &TensorView, _: &Call) -> Result<()> {
+    fn observe(&mut self, x: &TensorView, call: &Call) -> Result<()> {
         if !detent::is_floating_point(x.dtype()) {
             return Err(Error::unsupported("northwind.percentile_rust observes floating-point tensors"));
         }
@@ -126,12 +126,18 @@ impl Observer for Percentile {
         if self.channels.len() != n {
             return Err(Error::unsupported("the number of channels changed"));
         }
-        x.for_each(axis, |value, c| {
+        let mut seen = 0u64;
+        x.try_for_each(axis, |value, c| {
             if value.is_finite() {
                 let channel = &mut self.channels[c];
                 channel.largest = channel.largest.max(value.abs());
                 *channel.counts.entry(bin_of(value.abs())).or_insert(0) += 1;
             }
+            seen += 1;
+            if seen % 65536 == 0 {
+                call.check()?;
+            }
+            Ok(())
         })
     }
 
