@@ -48,7 +48,7 @@ class AbsMax final : public sdk::Observer {
   explicit AbsMax(const sdk::Config& config)
       : margin_(config.params.get("/margin", 1.0)), target_(*config.qspec) {
     if (target_.granularity != DETENT_PER_TENSOR && target_.granularity != DETENT_PER_CHANNEL)
-      throw sdk::Error(DETENT_E_PARAMS,
+      throw sdk::Error(DETENT_E_UNSUPPORTED,
                        "@ID@ has one range for each tensor or channel, none for groups\n"
                        "use a quantizer with \"per_tensor\" or \"per_channel\"");
   }

@@ -43,7 +43,7 @@ static int32_t DETENT_CALL create(const detent_host* host, const detent_call* ca
   (void)host;
   if (config->qspec->granularity != DETENT_PER_TENSOR &&
       config->qspec->granularity != DETENT_PER_CHANNEL)
-    return detent_fail(call, DETENT_E_PARAMS,
+    return detent_fail(call, DETENT_E_UNSUPPORTED,
                        "@ID@ has one range for each tensor or channel, none for groups\n"
                        "use a quantizer with \"per_tensor\" or \"per_channel\"");
   detent_observer* o = (detent_observer*)calloc(1, sizeof *o);

@@ -46,7 +46,7 @@ impl Observer for AbsMax {
         match target.granularity() {
             abi::DETENT_PER_TENSOR | abi::DETENT_PER_CHANNEL => {}
             _ => {
-                return Err(Error::params(
+                return Err(Error::unsupported(
                     "@ID@ has one range for each tensor or channel, none for groups\n\
                      use a quantizer with \"per_tensor\" or \"per_channel\"",
                 ))

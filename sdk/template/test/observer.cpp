@@ -71,7 +71,7 @@ static void refuses_what_it_cannot_serve(const detent_plugin& plugin) {
     const testing::Observer never(plugin, params.config("fc.weight", &groups));
     CHECK(!"a target per group was accepted");
   } catch (const detent::sdk::Error& e) {
-    CHECK(e.code() == DETENT_E_PARAMS);
+    CHECK(e.code() == DETENT_E_UNSUPPORTED);
   }
 }
 

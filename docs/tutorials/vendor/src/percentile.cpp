@@ -32,7 +32,7 @@ double upper_end(uint32_t bin) {
 Percentile::Percentile(const sdk::Config& config)
     : percentile_(config.params.get("/percentile", 99.9)), target_(*config.qspec) {
   if (target_.granularity > DETENT_PER_CHANNEL)
-    throw sdk::Error(DETENT_E_PARAMS,
+    throw sdk::Error(DETENT_E_UNSUPPORTED,
                      "northwind.percentile has one range for each tensor or channel\n"
                      "use a quantizer with \"per_tensor\" or \"per_channel\"");
 }

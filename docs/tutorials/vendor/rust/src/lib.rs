@@ -99,7 +99,7 @@ impl Observer for Percentile {
     fn new(config: &Config) -> Result<Self> {
         let target = config.target().ok_or_else(|| Error::invalid("an observer needs a target"))?;
         if target.granularity() > abi::DETENT_PER_CHANNEL {
-            return Err(Error::params(
+            return Err(Error::unsupported(
                 "northwind.percentile_rust has one range for each tensor or channel\n\
                  use a quantizer with \"per_tensor\" or \"per_channel\"",
             ));
