@@ -21,6 +21,9 @@ namespace {
 // The last one; it judges by the output of all the others.
 constexpr std::string_view kStdoutCase = "boundary.stdout";
 
+// What a case may take says nothing of how long a library takes to be loaded.
+constexpr std::chrono::milliseconds kListing{10000};
+
 struct Listed {
   std::string id;
   std::uint32_t kind = 0;
@@ -127,7 +130,8 @@ class Checker {
 
   // What the library says it has; nothing when it cannot be loaded, which a case will say.
   std::vector<Listed> list() const {
-    const ChildResult child = run_in_child([&] { return describe(); }, options_.timeout);
+    const ChildResult child =
+        run_in_child([&] { return describe(); }, std::max(options_.timeout, kListing));
     std::vector<Listed> plugins;
     if (child.end != ChildResult::End::answered) return plugins;
     const json::Value answer = json::parse(child.answer);

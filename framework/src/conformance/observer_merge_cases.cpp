@@ -158,6 +158,19 @@ std::string asking(Subject& subject) {
   return {};
 }
 
+std::string instances(Subject& subject) {
+  for_each_target(subject, [&](const Target& target) {
+    Observed alone(subject, target, {0});
+    const std::string expected = alone.o.save();
+    Observed first(subject, target, {0});
+    Observed second(subject, target, {1});
+    expect(first.o.save() == expected, "an instance changed when another one was made and used");
+    second.o.reset();
+    expect(first.o.save() == expected, "an instance changed when another one was reset");
+  });
+  return {};
+}
+
 struct Outcome {
   std::string state;
   Answers answers;
@@ -221,7 +234,7 @@ std::string rowwise(Subject& subject) {
   return {};
 }
 
-constexpr std::array<Case, 9> kCases = {{
+constexpr std::array<Case, 10> kCases = {{
     {"observer.merge_equals_whole", kObserver,
      "Merged parts say what one instance says that saw all: the same bytes with MERGE_EXACT "
      "(abi/observer.h, merge).",
@@ -242,6 +255,8 @@ constexpr std::array<Case, 9> kCases = {{
      "save everything that merge looks at", &saved},
     {"observer.reset", kObserver, "reset leaves what create left (abi/observer.h, reset).",
      "reset every field, or assign a fresh state", &reset},
+    {"observer.instances", kObserver, "Instances know nothing of one another (R3).",
+     "keep no state in globals or statics", &instances},
     {"observer.asking", kObserver, "To be asked changes nothing (abi/observer.h, compute_qparams).",
      "compute into locals: the instance is const", &asking},
     {"observer.deterministic", kObserver,
