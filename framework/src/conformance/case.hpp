@@ -61,5 +61,10 @@ std::span<const Case> observer_state_cases();
 std::span<const Case> observer_stat_cases();
 std::span<const Case> quantizer_cases();
 std::span<const Case> quantizer_rule_cases();
+std::span<const Case> serializer_cases();
+std::span<const Case> serializer_fault_cases();
+std::span<const Case> serializer_reading_cases();
+std::span<const Case> validator_cases();
+std::span<const Case> validator_fault_cases();
 
 }  // namespace detent::conformance

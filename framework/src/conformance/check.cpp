@@ -242,7 +242,9 @@ std::vector<const Case*> all_cases() {
   for (const auto& table : {library_cases(), descriptor_cases(), parameter_cases(),
                             observer_cases(), observer_input_cases(), observer_merge_cases(),
                             observer_state_cases(), observer_stat_cases(), quantizer_cases(),
-                            quantizer_rule_cases(), boundary_cases(), process_cases()})
+                            quantizer_rule_cases(), serializer_cases(), serializer_fault_cases(),
+                            serializer_reading_cases(), validator_cases(), validator_fault_cases(),
+                            boundary_cases(), process_cases()})
     for (const Case& test : table) all.push_back(&test);
   return all;
 }

@@ -104,5 +104,6 @@ std::string ProcessState::changes_since(const ProcessState& before) const {
 int count_threads() { return static_cast<int>(status_field("Threads:")); }
 std::uint64_t resident_bytes() { return status_field("VmRSS:") * 1024; }
 std::uint64_t peak_bytes() { return status_field("VmHWM:") * 1024; }
+std::uint64_t virtual_bytes() { return status_field("VmSize:") * 1024; }
 
 }  // namespace detent::conformance

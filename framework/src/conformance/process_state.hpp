@@ -23,5 +23,6 @@ class ProcessState {
 int count_threads();
 std::uint64_t resident_bytes();  // of this process, at present
 std::uint64_t peak_bytes();      // the most that it ever had
+std::uint64_t virtual_bytes();   // of address space, at present
 
 }  // namespace detent::conformance
