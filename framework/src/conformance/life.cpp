@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "conformance/any_plugin.hpp"
 #include "conformance/observer_data.hpp"
 #include "conformance/observer_driver.hpp"
 #include "conformance/quantizer_driver.hpp"
+#include "conformance/writing_life.hpp"
 
 namespace detent::conformance {
 namespace {
@@ -119,13 +119,14 @@ std::string live(Subject& subject, World& world) {
   const unsigned kind = subject.kind();
   if (kind == kObserver) return live_as_observer(subject, world);
   if (kind == kQuantizer) return live_as_quantizer(subject, world);
-  AnyPlugin any(subject, world);
-  return status_name(any.try_create(DETENT_ROLE_NONE));
+  return kind == kSerializer ? live_as_serializer(subject, world)
+                             : live_as_validator(subject, world);
 }
 
 void provoke(Subject& subject, World& world, const Refusal& refused) {
   if (subject.kind() == kObserver) return provoke_observer(subject, world, refused);
   if (subject.kind() == kQuantizer) return provoke_quantizer(subject, world, refused);
+  if (subject.kind() == kSerializer) return provoke_serializer(subject, world, refused);
   throw Skip{"its refusals are those of its own cases"};
 }
 

@@ -6,6 +6,7 @@
 #include <detent/abi/program.h>
 
 #include "base/text.hpp"
+#include "conformance/starved.hpp"
 
 namespace detent::conformance {
 namespace {
@@ -50,10 +51,13 @@ SerializerUnderTest::SerializerUnderTest(Subject& subject, World& world)
       throw Skip{"it writes models that run, and there is no program here to lend it"};
   const Configuration configuration(subject.params(DETENT_ROLE_NONE), DETENT_ROLE_NONE, nullptr,
                                     world.minor());
-  world_.must("create", [&](const detent_call* call) {
+  const std::int32_t status = world_.call("create", [&](const detent_call* call) {
     return vtbl_.create(world_.host(), call, configuration.c(), &handle_);
   });
-  expect(handle_ != nullptr, "create returned DETENT_OK and did not set *out");
+  expect((status == DETENT_OK) == (handle_ != nullptr), "create returned {} and {} *out",
+         status_name(status), handle_ != nullptr ? "set" : "did not set");
+  expect(status == DETENT_OK || is_starved(status), "create was to succeed; it returned {}: {}",
+         status_name(status), printable(world_.text()));
 }
 
 SerializerUnderTest::~SerializerUnderTest() {

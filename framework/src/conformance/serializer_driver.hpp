@@ -41,6 +41,7 @@ class SerializerUnderTest {
   SerializerUnderTest(const SerializerUnderTest&) = delete;
   SerializerUnderTest& operator=(const SerializerUnderTest&) = delete;
 
+  bool made() const { return handle_ != nullptr; }  // not when there was no memory
   bool has_rows() const;
   bool has_aliases() const;
   bool can_read() const;

@@ -135,6 +135,7 @@ Sample large_sample(Subject& subject) {
   Random random = subject.random();
   Sample sample;
   for (const detent_dtype dtype : taken) {
+    if (dtype == kC64) continue;  // the host reads no complex numbers
     add(sample, name_of(dtype), random_tensor(dtype, kRows, random));
     if (is_packed_code(dtype))
       add(sample, name_of(dtype) + "_odd", random_tensor(dtype, {2, 3, 5}, random));
@@ -144,18 +145,19 @@ Sample large_sample(Subject& subject) {
        {Shape{}, Shape{1}, Shape{0}, Shape{4, 0}, Shape{0, 3}, Shape{1, 1, 1, 2}})
     add(sample, fmt::format("shape.{}", fmt::join(shape, "x")),
         random_tensor(plain, shape, random));
-  for (const char* name : {"größe.重み.🙂", "a \"quoted\" \\ name", "a/b/c", " spaces ",
-                           ".hidden", "weight", "tab\tand\nline"})
+  for (const char* name : {"gr\u00f6\u00dfe.\u91cd\u307f.\U0001f642", "a \"quoted\" \\ name",
+                           "a/b/c", " spaces ", ".hidden", "weight", "tab\tand\nline"})
     add(sample, name, random_tensor(plain, {5}, random));
   add(sample, std::string(300, 'n'), random_tensor(plain, {7}, random));
-  sample.metadata = {{"text", R"("a \"quoted\" \\ text\n\u00e9 重み")"},
+  sample.metadata = {{"text", R"("a \"quoted\" \\ text\n\u00e9 )"
+                              "\u91cd\u307f\""},
                      {"empty", R"("")"},
                      {"integer", "-12345678901"},
                      {"double", "0.1"},
                      {"yes", "true"},
                      {"nothing", "null"},
                      {"list", R"([1,"two",[3.5,null],{}])"},
-                     {"object", R"({"a":{"b":[true,false]},"größe":"x"})"}};
+                     {"object", "{\"a\":{\"b\":[true,false]},\"gr\u00f6\u00dfe\":\"x\"}"}};
   return sample;
 }
 

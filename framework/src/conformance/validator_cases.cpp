@@ -17,7 +17,7 @@ std::vector<Exhibit> sound(Subject& subject) {
   return {quantized_exhibit("encoder.0.query.weight", random),
           kept_exhibit("encoder.0.query.bias", {12}, random),
           quantized_exhibit("encoder.1.query.weight", random),
-          quantized_exhibit("größe.重み", random)};
+          quantized_exhibit("gr\u00f6\u00dfe.\u91cd\u307f", random)};
 }
 
 // One sound tensor beside each faulty one.
@@ -192,8 +192,7 @@ std::span<const Case> validator_cases() {
            "report WARN or FAIL for what you look for; give thresholds useful defaults", faults},
       Case{"validator.form", kValidator,
            "findings have struct_size, a target, a metric, a severity 0..2 and texts in UTF-8",
-           "fill in every field; \"\" where there is nothing to say; an alarm says what is wrong",
-           form},
+           "fill in every field; \"\" where there is nothing to say", form},
       Case{"validator.targets", kValidator,
            "a finding names the tensor that check was given, or none",
            "use detent_check_input.target, not the names of stored tensors", targets},

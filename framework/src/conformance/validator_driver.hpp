@@ -33,6 +33,7 @@ struct ValidatorWishes {
   std::int32_t status = DETENT_E_NO_MEMORY;
   // The tensor is told in blocks of so many rows. Of DETENT_PLUGIN_ROWWISE only.
   std::uint64_t rows = UINT64_MAX;
+  bool may_starve = false;  // calls may return DETENT_E_NO_MEMORY or DETENT_E_CANCELLED
 };
 
 class ValidatorUnderTest {
@@ -53,7 +54,8 @@ class ValidatorUnderTest {
   Findings run(std::span<const Exhibit> exhibits, const detent_output_input& output,
                const detent_run_summary& summary);
 
-  bool looks_at_blocks() const { return rowwise_; }
+  bool made() const { return handle_ != nullptr; }  // not when there was no memory
+  bool starved() const { return starved_; }
   std::int64_t reports() const { return reports_; }
   // What is wrong in the form of what was reported; or empty.
   const std::string& misuse() const { return misuse_; }
@@ -77,6 +79,7 @@ class ValidatorUnderTest {
   detent_validator* handle_ = nullptr;
   std::int64_t reports_ = 0;
   std::string misuse_;
+  bool starved_ = false;
 
   friend struct FindingServices;
 };

@@ -18,9 +18,7 @@ constexpr int kRows = 12;
 constexpr int kColumns = 64;
 
 std::string digest_of(const std::string& bytes) {
-  Xxh3 hash;
-  hash.update(std::as_bytes(std::span(bytes.data(), bytes.size())));
-  return hash.digest();
+  return xxh3(std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
 Made floats(const Shape& shape, const std::vector<double>& values) {

@@ -32,6 +32,18 @@ class SingleFile : public sdk::Serializer {
   }
   const sdk::File& file() const { return file_; }
 
+  // The end of the file, whatever becomes of it: after finish, good or bad, begin may follow.
+  class End {
+   public:
+    explicit End(SingleFile& owner) : owner_(owner) {}
+    ~End() { owner_.abort(); }
+    End(const End&) = delete;
+    End& operator=(const End&) = delete;
+
+   private:
+    SingleFile& owner_;
+  };
+
  private:
   sdk::File file_;
   std::unique_ptr<Layout> layout_;  // from begin to finish or abort

@@ -66,10 +66,10 @@ class Safetensors final : public serializers::SingleFile<Header> {
   }
 
   sdk::Status finish() override {
+    const End end(*this);
     Header& h = frozen();
     h.tensors().check_all_added();
     serializers::FileTail(file(), 0).text(h.bytes());
-    abort();
     return {};
   }
 

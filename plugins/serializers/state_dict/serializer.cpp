@@ -90,6 +90,7 @@ class StateDict final : public serializers::SingleFile<Archive> {
   }
 
   sdk::Status finish() override {
+    const End end(*this);
     Archive& a = layout();
     a.freeze();
     a.tensors().check_all_added();
@@ -97,7 +98,6 @@ class StateDict final : public serializers::SingleFile<Archive> {
     for (size_t i = 1; i < a.texts().size(); ++i) write(a.texts()[i]);
     serializers::FileTail(file(), a.zip().end()).text(a.zip().directory());
     write(a.texts().front());
-    abort();
     return {};
   }
 

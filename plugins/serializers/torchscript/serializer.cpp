@@ -106,6 +106,15 @@ class TorchScript final : public sdk::Serializer, public sdk::ProgramWriter {
   }
 
   sdk::Status finish() override {
+    const sdk::Status written = write();
+    reset();
+    return written;
+  }
+
+  void abort() noexcept override { reset(); }
+
+ private:
+  sdk::Status write() {
     if (!declared_.empty())
       return {DETENT_E_INVALID_ARG, "\"" + *declared_.begin() + "\" was declared and not added"};
     for (const auto& [key, text] : metadata_->texts()) {
@@ -118,14 +127,9 @@ class TorchScript final : public sdk::Serializer, public sdk::ProgramWriter {
       if (const sdk::Status set = program_.set_extra_file(kExecution, R"({"exact":true})");
           !set.ok())
         return set;
-    const sdk::Status written = program_.write(file_);
-    reset();
-    return written;
+    return program_.write(file_);
   }
 
-  void abort() noexcept override { reset(); }
-
- private:
   void reset() noexcept {
     program_ = sdk::Program();
     metadata_.reset();
