@@ -225,15 +225,16 @@ std::string concurrent(Subject& subject) {
 }
 
 constexpr std::array<Case, 11> kCases = {{
-    {"boundary.exceptions", kObserver | kQuantizer,
+    {"boundary.exceptions", kObserver | kQuantizer | kSerializer,
      "No exception, panic or longjmp leaves a function (R2).",
      "catch everything before a function of the table returns, and return a DETENT_E_ code",
      &exceptions},
-    {"boundary.error_texts", kObserver | kQuantizer, "An error has a text (R2).",
+    {"boundary.error_texts", kObserver | kQuantizer | kSerializer, "An error has a text (R2).",
      "call detent_call.fail before you return a DETENT_E_ code", &error_texts},
-    {"boundary.statuses", kObserver | kQuantizer, "Every status is one of abi/base.h (R2).",
+    {"boundary.statuses", kObserver | kQuantizer | kSerializer,
+     "Every status is one of abi/base.h (R2).",
      "return DETENT_E_INTERNAL for what has no code of its own", &statuses},
-    {"boundary.refusals", kObserver | kQuantizer,
+    {"boundary.refusals", kObserver | kQuantizer | kSerializer,
      "What cannot be done is refused: unknown dtypes, empty states, rules from the future "
      "(abi/base.h, DETENT_AFFINE_).",
      "check before you work; an unknown flag in affine_rules is DETENT_E_UNSUPPORTED", &refusals},

@@ -32,6 +32,7 @@ TEST_CASE("finish names the declared tensor that was not added", "[safetensors]"
   CHECK(w.finish() == DETENT_E_INVALID_ARG);
   CHECK(w.says("\"b\" was declared and not added, and 1 after it"));
   CHECK(w.file().substr(0, 8) != std::string(8, '\0'));  // 0xAA: nothing was written in front
+  CHECK(w.begin() == DETENT_OK);
 }
 
 TEST_CASE("tensors are added once, in order, and as declared", "[safetensors]") {

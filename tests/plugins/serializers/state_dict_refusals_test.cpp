@@ -35,6 +35,7 @@ TEST_CASE("a state dict's calls out of order are refused", "[state_dict]") {
   CHECK(w.add("b", Tensor({2, 1}, std::vector<float>{1, 2})) == DETENT_E_INVALID_ARG);
   CHECK(w.finish() == DETENT_E_INVALID_ARG);
   CHECK(w.says("\"b\" was declared and not added, and 1 after it"));
+  CHECK(w.begin() == DETENT_OK);
 }
 
 TEST_CASE("aliases of nothing, of names that are taken, and late ones are refused",

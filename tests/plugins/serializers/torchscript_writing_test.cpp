@@ -82,10 +82,20 @@ TEST_CASE("a tensor is declared once and added once", "[torchscript]") {
   REQUIRE(w.declare("a", t) == DETENT_OK);
   CHECK(w.declare("a", t) == DETENT_E_INVALID_ARG);
   CHECK(w.add("b", t) == DETENT_E_INVALID_ARG);
-  CHECK(w.finish() == DETENT_E_INVALID_ARG);
-  CHECK(w.says("\"a\" was declared and not added"));
   REQUIRE(w.add("a", t) == DETENT_OK);
   CHECK(w.add("a", t) == DETENT_E_INVALID_ARG);
+}
+
+TEST_CASE("a finish without a declared tensor is refused and ends the program", "[torchscript]") {
+  Writer w;
+  REQUIRE(w.use() == DETENT_OK);
+  REQUIRE(w.begin() == DETENT_OK);
+  REQUIRE(w.declare("a", Tensor({1}, std::vector<float>{1})) == DETENT_OK);
+  CHECK(w.finish() == DETENT_E_INVALID_ARG);
+  CHECK(w.says("\"a\" was declared and not added"));
+  REQUIRE(w.use() == DETENT_OK);
+  CHECK(w.begin() == DETENT_OK);
+  CHECK(w.finish() == DETENT_OK);
 }
 
 TEST_CASE("a full disk is the host's to explain", "[torchscript]") {
