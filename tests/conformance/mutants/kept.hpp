@@ -2,16 +2,18 @@
 // A format with a table in front, its reader, and at most one fault.
 //
 //   "KEPT0001", bytes of the table (u64), bytes of the file (u64), the table, the tensors
-//   table: tensors (u64), of each name, dtype (u32), dimensions (u32), extents, offset, bytes (u64);
+//   table: tensors (u64), of each name, dtype (u32), dimensions (u32), extents, offset, bytes
+//   (u64);
 //          metadata (u64), of each key, room (u64), text, spaces
 //   a text is its bytes (u64) and then these
 #pragma once
 #include <cstdint>
-#include <detent/sdk/library.hpp>
-#include <detent/sdk/serializer.hpp>
 #include <map>
 #include <string>
 #include <vector>
+
+#include <detent/sdk/library.hpp>
+#include <detent/sdk/serializer.hpp>
 
 extern "C" {
 #include "faults.h"
@@ -40,7 +42,8 @@ struct Tensor {
 class Reader {
  public:
   void open(const detent_folder* folder, const char* name) {
-    if (folder->open(folder, name, &file_) != DETENT_OK) refuse(DETENT_E_IO, "cannot open the file");
+    if (folder->open(folder, name, &file_) != DETENT_OK)
+      refuse(DETENT_E_IO, "cannot open the file");
     tensors_.clear();
     texts_.clear();
     std::string front(kFront, '\0');
@@ -84,7 +87,8 @@ class Reader {
       t.name = take_text(text);
       const uint64_t dtype = take(text);
       t.dtype = static_cast<detent_dtype>(dtype);
-      for (uint64_t d = dtype >> 32; d > 0; --d) t.shape.push_back(static_cast<int64_t>(take(text)));
+      for (uint64_t d = dtype >> 32; d > 0; --d)
+        t.shape.push_back(static_cast<int64_t>(take(text)));
       t.offset = take(text);
       t.nbytes = take(text);
       const auto ndim = static_cast<int32_t>(t.shape.size());

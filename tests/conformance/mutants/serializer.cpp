@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the format of kept.hpp, with at most one fault.
-#include "kept.hpp"
-
 #include <algorithm>
 #include <ctime>
 #include <iterator>
 #include <new>
+
+#include "kept.hpp"
 
 extern "C" const detent_plugin mutant;
 
@@ -46,9 +46,9 @@ struct Text {
 };
 
 // As in the capabilities below.
-constexpr detent_dtype kTaken[] = {DETENT_BOOL, DETENT_U8,  DETENT_I8,  DETENT_I16, DETENT_I32,
-                                   DETENT_I64,  DETENT_F16, DETENT_BF16, DETENT_F32, DETENT_F64,
-                                   DETENT_I4,   DETENT_U4,  DETENT_F4_E2M1FN, DETENT_F8_E5M2};
+constexpr detent_dtype kTaken[] = {
+    DETENT_BOOL, DETENT_U8,  DETENT_I8,  DETENT_I16, DETENT_I32, DETENT_I64,       DETENT_F16,
+    DETENT_BF16, DETENT_F32, DETENT_F64, DETENT_I4,  DETENT_U4,  DETENT_F4_E2M1FN, DETENT_F8_E5M2};
 
 struct State {
   std::vector<Tensor> tensors;
@@ -77,10 +77,13 @@ class Kept final : public detent::sdk::Serializer {
     State& s = state();
     if (s.frozen) refuse(DETENT_E_INVALID_ARG, "a tensor is declared after the first was added");
     if (find(spec.name) != nullptr) refuse(DETENT_E_INVALID_ARG, "a tensor is declared twice");
-    const bool is_taken = std::find(std::begin(kTaken), std::end(kTaken), spec.dtype) != std::end(kTaken);
+    const bool is_taken =
+        std::find(std::begin(kTaken), std::end(kTaken), spec.dtype) != std::end(kTaken);
     if (!is_taken || (IS(CLAIMS_MORE) && spec.dtype == DETENT_F64))
       refuse(DETENT_E_UNSUPPORTED, "there is no number for this dtype");
-    s.tensors.push_back({spec.name, spec.dtype, {spec.shape, spec.shape + spec.ndim},
+    s.tensors.push_back({spec.name,
+                         spec.dtype,
+                         {spec.shape, spec.shape + spec.ndim},
                          detent_nbytes(spec.dtype, spec.ndim, spec.shape)});
     return {};
   }
@@ -91,7 +94,8 @@ class Kept final : public detent::sdk::Serializer {
     const auto found = all.find(std::string(key));
     if (state().frozen && !IS(TAKES_LATE_METADATA)) {
       if (found == all.end()) refuse(DETENT_E_INVALID_ARG, "there is no room for this key");
-      if (json.size() > found->second.room) refuse(DETENT_E_INVALID_ARG, "there is too little room");
+      if (json.size() > found->second.room)
+        refuse(DETENT_E_INVALID_ARG, "there is too little room");
     }
     if (state().frozen && found != all.end())
       found->second.value = json;
@@ -133,19 +137,17 @@ class Kept final : public detent::sdk::Serializer {
     return {};
   }
 
+  // Ends the file, whatever becomes of it.
   Status finish() override {
     freeze();
-    const bool whole = state().next == state().tensors.size();
-    if (!whole && !IS(FINISHES_EARLY)) {
-      abort();
-      refuse(DETENT_E_INVALID_ARG, "a declared tensor was not added");
-    }
+    const bool whole = state().next == state().tensors.size() || IS(FINISHES_EARLY);
     const std::string bytes = front();
+    abort();
+    if (!whole) refuse(DETENT_E_INVALID_ARG, "a declared tensor was not added");
     if (IS(IGNORES_FAILED_WRITES))
       (void)file_.write(0, bytes.data(), bytes.size());
     else
       write(0, bytes);
-    abort();
     return {};
   }
 
@@ -246,12 +248,10 @@ detent_serializer* writer_of(detent_serializer* s) {
 }
 
 template <class F>
-int32_t guarded(const detent_call* c, F&& f) noexcept {
-  DETENT_TRY {
-    f();
-    return DETENT_OK;
-  }
-  DETENT_CATCH_ALL(c)
+int32_t guarded(const detent_call* c, F&& f) noexcept {DETENT_TRY{f();
+return DETENT_OK;
+}  // namespace
+DETENT_CATCH_ALL(c)
 }
 
 int32_t create(const detent_host* h, const detent_call* c, const detent_config* config,
@@ -324,10 +324,20 @@ const char* const provides[] = {"format:kept", "extension:.kept", nullptr};
 }  // namespace
 
 const detent_plugin mutant = {
-    sizeof(detent_plugin), DETENT_KIND_SERIALIZER, 1, DETENT_PLUGIN_DETERMINISTIC,
-    "mutant.serializer", IS(BAD_VERSION) ? "one" : "1.0.0", "Mutant",
-    "A format with a table in front, with at most one fault", "", "Apache-2.0",
-    R"({"type": "object", "additionalProperties": false})", nullptr, provides, nullptr,
+    sizeof(detent_plugin),
+    DETENT_KIND_SERIALIZER,
+    1,
+    DETENT_PLUGIN_DETERMINISTIC,
+    "mutant.serializer",
+    IS(BAD_VERSION) ? "one" : "1.0.0",
+    "Mutant",
+    "A format with a table in front, with at most one fault",
+    "",
+    "Apache-2.0",
+    R"({"type": "object", "additionalProperties": false})",
+    nullptr,
+    provides,
+    nullptr,
     R"({"tensor": {"properties": {"dtype": {"enum": ["BOOL", "U8", "I8", "I16", "I32", "I64", "F16", "BF16",
         "F32", "F64", "I4", "U4", "F4", "F8_E5M2"]}}}})",
     &table};

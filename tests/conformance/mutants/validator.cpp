@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counts codes beyond their range and values that are not finite, with at most one fault.
 #include <cmath>
+
 #include <detent/sdk/library.hpp>
 #include <detent/sdk/validator.hpp>
 
@@ -22,7 +23,8 @@ class Judge final : public detent::sdk::Validator {
  public:
   explicit Judge(const detent::sdk::Config&) { misbehave(); }
 
-  Status check(const detent_check_input& in, const Findings& out, const detent::sdk::Call&) override {
+  Status check(const detent_check_input& in, const Findings& out,
+               const detent::sdk::Call&) override {
     if (in.first_row == 0 && !IS(COUNTS_ON)) beyond_ = 0;
     const bool skipped = IS(IGNORES_LAST_BLOCK) && in.last != 0 && in.first_row != 0;
     if (in.quantized != nullptr && in.qspec != nullptr && !skipped) count(in);
@@ -54,7 +56,8 @@ class Judge final : public detent::sdk::Validator {
     const detent_tensor* const codes = in.quantized->get(in.quantized, "qweight");
     if (codes == nullptr) return;
     TensorView(*codes).for_each(-1, [&](double code, int64_t) {
-      beyond_ += code < static_cast<double>(in.qspec->qmin) || code > static_cast<double>(in.qspec->qmax);
+      beyond_ +=
+          code < static_cast<double>(in.qspec->qmin) || code > static_cast<double>(in.qspec->qmax);
     });
   }
 
