@@ -8,6 +8,7 @@
 #include "base/version.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
+#include "isolate/isolation.hpp"
 #include "plugin/search_path.hpp"
 #include "program/worker_process.hpp"
 
@@ -40,6 +41,13 @@ WorkerFacts torch_here() {
   }
 }
 
+// What plugins can be kept in.
+json::Array isolations_here(const IsolationFacts& facts) {
+  json::Array all{"none"};
+  if (!facts.isolation.empty()) all.push_back(facts.isolation);
+  return all;
+}
+
 }  // namespace
 
 int doctor(const Globals& globals) {
@@ -52,6 +60,7 @@ int doctor(const Globals& globals) {
                                   {"exists", std::filesystem::is_directory(f.path)}});
   const auto features = cpu_features();
   const WorkerFacts torch = torch_here();
+  const IsolationFacts plugins = describe_isolation();
   const PluginCacheFile cache = plugin_cache_file();
   const json::Object facts{
       {"detent", kVersion},
@@ -62,7 +71,8 @@ int doctor(const Globals& globals) {
       {"model_isolation", torch.isolation.empty() ? json::Value() : torch.isolation},
       {"cpu_features", json::Array(features.begin(), features.end())},
       {"threads", static_cast<std::int64_t>(ThreadPool().threads())},
-      {"isolation", json::Array{"none"}},
+      {"isolation", isolations_here(plugins)},
+      {"isolation_missing", plugins.why_not.empty() ? json::Value() : plugins.why_not},
       {"plugins", registry.plugins().size()},
       {"plugin_problems", registry.problems().size()},
       {"plugin_cache", cache.path.empty() ? json::Value() : cache.path.string()},

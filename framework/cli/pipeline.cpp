@@ -9,6 +9,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
+#include "plan/failed_layers.hpp"
 #include "plugin/search_path.hpp"
 #include "report/report.hpp"
 #include "run/observe_run.hpp"
@@ -93,13 +94,15 @@ class ProgressOutput {
 }  // namespace
 
 Registry installed_plugins(const Globals& globals) {
-  return Registry::scan(plugin_search_path({}, globals.plugin_path), {}, plugin_cache_file());
+  return Registry::scan(plugin_search_path({}, globals.plugin_path), {}, plugin_cache_file(),
+                        PluginTrust::any, PluginListing::elsewhere);
 }
 
 Pipeline load_pipeline(const Globals& globals, const PipelineOptions& options) {
   Config config = load_config(options.config, overrides(options));
-  Registry registry = Registry::scan(plugin_search_path(config.plugin_search, globals.plugin_path),
-                                     config.pins, plugin_cache_file(), trust_of(config));
+  Registry registry =
+      Registry::scan(plugin_search_path(config.plugin_search, globals.plugin_path), config.pins,
+                     plugin_cache_file(), trust_of(config), listing_of(config));
   explain_search(registry, globals);
   check_plugins(config, registry);
   return {std::move(registry), std::move(config)};
@@ -111,7 +114,11 @@ int plan(const Globals& globals, const PipelineOptions& options) {
   refuse_quantized(*model);
   const auto program = open_program(*model, pipeline.config, options);
   ThreadPool pool(1);
-  Plan plan = make_plan(pipeline.config, *model, program.get(), pool);
+  FailedLayers failed(pipeline.config, *model);
+  Plan plan = without_failed_layers(failed, [&](const KeptLayers& kept) {
+    return make_plan(pipeline.config, *model, program.get(), pool, kept);
+  });
+  for (Warning& w : failed.warnings()) plan.warnings.push_back(std::move(w));
   open_samples(pipeline.config, program.get(), plan);
   if (options.strict) refuse_warnings(plan.warnings, ErrorCode::config);
   if (globals.json) {

@@ -39,9 +39,11 @@ NEVER_BUT = ["framework/src/quantize/"]
 # A stage knows itself, its neighbours on the same line, and those before it; run chains them.
 STAGES = [
     {"base"},
+    {"sandbox"},  # what processes that run others' code are kept in
     {"json"},
     {"model"},
-    {"plugin", "config"},  # config names plugins, plugins declare parameters by config's schemas
+    # config names plugins, plugins declare parameters by config's schemas; isolate runs them elsewhere
+    {"plugin", "config", "isolate"},
     {"program"},  # a model that runs; plan asks which activations it can see
     {"plan"},
     {"calibrate"},

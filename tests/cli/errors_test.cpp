@@ -157,11 +157,11 @@ std::vector<Mistake> mistakes() {
        {"p.json:1:", "activations"},
        pipeline(with_rule(
            R"({"match": {"type": "Linear"}, "activation": {"observer": "minmax", "quantizer": "int8"}})"))},
-      {"isolation that this build lacks",
+      {"isolation of what changes programs",
        2,
-       {"/runtime/isolation", "process", "auto"},
+       {"/outputs/0/serializer", "torchscript", "process of its own"},
        pipeline(
-           R"({"model": {"path": "model.safetensors"}, "rules": [], "outputs": [{"serializer": "safetensors", "path": "o.safetensors"}], "runtime": {"isolation": "process"}})")},
+           R"({"model": {"path": "model.safetensors"}, "rules": [], "outputs": [{"serializer": "torchscript", "path": "o.pt"}], "runtime": {"isolation": "process"}})")},
       {"output equal to input",
        2,
        {"model"},

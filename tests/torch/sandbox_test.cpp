@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "torch/sandbox.hpp"
+#include "sandbox/sandbox.hpp"
 
 #include <atomic>
 #include <cerrno>

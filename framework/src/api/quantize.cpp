@@ -19,7 +19,7 @@ std::shared_ptr<Impl> read_rules(const QuantizeOptions& options) {
   Config config = parse_rules(options.rules);
   auto impl = std::make_shared<Impl>(
       Registry::scan(plugin_search_path(config.plugin_search, options.plugin_folders), config.pins,
-                     plugin_cache_file(), trust_of(config)));
+                     plugin_cache_file(), trust_of(config), listing_of(config)));
   impl->config = std::move(config);
   impl->threads = options.threads != 0 ? options.threads : impl->config.threads;
   check_plugins(impl->config, impl->registry);

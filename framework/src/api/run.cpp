@@ -32,7 +32,7 @@ RunResult run(const RunRequest& request) {
     Config config = load(request);
     const Registry registry =
         Registry::scan(plugin_search_path(config.plugin_search, request.plugin_folders),
-                       config.pins, plugin_cache_file(), trust_of(config));
+                       config.pins, plugin_cache_file(), trust_of(config), listing_of(config));
     check_plugins(config, registry);
     const auto open = [&](const Model& model) {
       return open_program(model, {.threads = config.model_threads,

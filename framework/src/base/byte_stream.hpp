@@ -17,6 +17,7 @@ class ByteWriter {
     number(t.size());
     bytes_ += t;
   }
+  void append(std::string_view of_another_writer) { bytes_ += of_another_writer; }
   const std::string& bytes() const { return bytes_; }
 
  private:

@@ -118,6 +118,8 @@ ThreadPool::~ThreadPool() { state_->stop(); }
 
 unsigned ThreadPool::threads() const { return state_->threads; }
 
+bool ThreadPool::is_inside() { return inside_parallel_for; }
+
 void ThreadPool::parallel_for(std::uint64_t n, const std::function<void(std::uint64_t)>& fn) {
   if (inside_parallel_for || threads() == 1 || n <= 1) {
     for (std::uint64_t i = 0; i < n; ++i) fn(i);

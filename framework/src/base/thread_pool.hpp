@@ -14,6 +14,8 @@ class ThreadPool {
   explicit ThreadPool(unsigned threads = 0);
   ~ThreadPool();
   unsigned threads() const;
+  // Is the calling thread inside fn of some pool, so that what it asks for runs on itself?
+  static bool is_inside();
 
   // fn(0..n-1), each once, in any order; returns when all are done. The first exception is thrown
   // again here. A call from inside fn runs its own range on the calling thread.

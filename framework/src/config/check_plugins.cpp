@@ -11,6 +11,7 @@
 #include "config/plugin_uses.hpp"
 #include "config/problems.hpp"
 #include "config/schema.hpp"
+#include "isolate/isolation.hpp"
 #include "plugin/registry.hpp"
 
 namespace detent {
@@ -54,7 +55,10 @@ bool writes(const Plugin& plugin, const std::filesystem::path& path) {
 class PluginChecker {
  public:
   PluginChecker(const Config& config, const Registry& registry)
-      : source_{config.file.string(), config.overrides}, problems_(source_), registry_(registry) {}
+      : config_(config),
+        source_{config.file.string(), config.overrides},
+        problems_(source_),
+        registry_(registry) {}
 
   void check(PluginUse& use, PluginKind kind, std::string_view role) {
     use.plugin = resolve(use, kind);
@@ -67,6 +71,13 @@ class PluginChecker {
       add(ErrorCode::config,
           {m.message, m.hint, source_.locate(use.params_pointer + m.pointer, m.position)});
     if (mistakes.empty()) use.params = with_defaults(use.params, schema, role);
+    isolate(use);
+  }
+
+  // Of a plugin that the file does not name.
+  void isolate_found(PluginUse& use) {
+    if (is_to_be_isolated(*use.plugin, config_.isolation))
+      use.plugin = &registry_.isolated(*use.plugin, limits());
   }
 
   // Readers go by the name, our own among them: a file that says another format is none.
@@ -88,6 +99,22 @@ class PluginChecker {
   void throw_if_any() { problems_.throw_if_any(code_); }
 
  private:
+  IsolationLimits limits() const {
+    return {std::chrono::seconds(config_.plugin_timeout), config_.plugin_memory};
+  }
+
+  void isolate(PluginUse& use) {
+    try {
+      if (is_to_be_isolated(*use.plugin, use.isolation.empty() ? config_.isolation : use.isolation))
+        use.plugin = &registry_.isolated(*use.plugin, limits());
+    } catch (const Error& e) {
+      Problem problem = e.problems()[0];
+      problem.where = source_.locate(use.name_pointer, use.position);
+      problem.where.plugin = use.plugin->id;
+      add(ErrorCode::config, std::move(problem));
+    }
+  }
+
   const Plugin* resolve(PluginUse& use, PluginKind kind) {
     try {
       use.chosen_by_auto = kind == PluginKind::observer && normalise_name(use.name) == "auto" &&
@@ -144,6 +171,7 @@ class PluginChecker {
     problems_.add(std::move(problem));
   }
 
+  const Config& config_;
   Source source_;
   Problems problems_;
   const Registry& registry_;
@@ -179,10 +207,15 @@ void check_plugins(Config& config, const Registry& registry) {
   for (const Output& output : config.outputs) checker.check_extension(output);
   checker.throw_if_any();
   config.statistic_providers = providers_in(registry);
+  for (auto& [statistic, use] : config.statistic_providers) checker.isolate_found(use);
 }
 
 PluginTrust trust_of(const Config& config) {
   return config.only_pinned ? PluginTrust::pinned : PluginTrust::any;
+}
+
+PluginListing listing_of(const Config& config) {
+  return config.isolation == "none" ? PluginListing::here : PluginListing::elsewhere;
 }
 
 }  // namespace detent

@@ -25,6 +25,7 @@ struct PluginUse {
   std::string name_pointer;        // of its name: the same, or with "/id" behind it
   std::string params_pointer;      // of its params
   json::Position position;         // of its name
+  std::string isolation;           // as written; "": that of the run
   const Plugin* plugin = nullptr;  // set by check_plugins
   bool chosen_by_auto = false;
 };
@@ -84,6 +85,7 @@ struct AppliedOverride {
 };
 
 enum class OnFailure { error, warn, ignore };
+enum class OnPluginFailure { error, skip_layer };
 
 struct Config {
   std::filesystem::path file;  // "" when it came from elsewhere
@@ -91,8 +93,8 @@ struct Config {
   ModelOptions model_options;
   std::vector<std::filesystem::path> plugin_search;
   std::vector<std::pair<std::string, std::string>> pins;  // id, sha256 in hexadecimal
-  bool only_pinned = false;  // of the libraries outside the installation
-  bool has_calibration = false;                           // "calibration" is given
+  bool only_pinned = false;      // of the libraries outside the installation
+  bool has_calibration = false;  // "calibration" is given
   std::vector<std::filesystem::path> calibration_data;
   std::int64_t calibration_samples = 150;
   std::int64_t calibration_batch_size = 1;
@@ -104,7 +106,10 @@ struct Config {
   OnFailure on_failure = OnFailure::error;
   std::optional<std::filesystem::path> report_path;  // a folder
   unsigned threads = 0;
-  std::string isolation = "auto";
+  std::string isolation = "auto";     // of plugins: "none", "process"
+  std::int64_t plugin_timeout = 600;  // seconds, of one call of an isolated plugin
+  std::uint64_t plugin_memory = 0;    // bytes, of an isolated plugin; 0: by what it works on
+  OnPluginFailure on_plugin_failure = OnPluginFailure::error;
   unsigned model_threads = 1;        // of a model that runs; its numbers may depend on it
   std::int64_t model_timeout = 600;  // seconds, of one step of a model that runs
   std::int64_t seed = 0;
@@ -134,7 +139,9 @@ Config parse_rules(std::string_view text);
 
 class Registry;
 enum class PluginTrust;
+enum class PluginListing;
 PluginTrust trust_of(const Config& config);
+PluginListing listing_of(const Config& config);
 
 // Finds every plugin and checks its parameters against its schema, then fills in the defaults, and
 // finds who provides statistics. All mistakes at once; an unknown plugin is Error{config}, one that

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "config/runtime_layout.hpp"
+
 namespace detent {
 namespace {
 
@@ -191,58 +193,6 @@ const Layout& report_layout() {
   return layout;
 }
 
-const Layout& runtime_layout() {
-  static const Layout layout{
-      "runtime",
-      "How the run uses the machine. Nothing here changes a byte of the output but the seed and, "
-      "for a model that runs, model_threads.",
-      {{.name = "threads",
-        .shape = Shape::integer,
-        .title = "Threads",
-        .description = "0: as many as the process may use.",
-        .default_json = "0",
-        .minimum = 0,
-        .maximum = 1024},
-       {.name = "isolation",
-        .shape = Shape::choice,
-        .title = "Isolation",
-        .description = "process: plugins run in a process of their own; none: in this one; auto: "
-                       "as each plugin asks for.",
-        .default_json = "\"auto\"",
-        .choices = {"auto", "none", "process"}},
-       {.name = "model_threads",
-        .shape = Shape::integer,
-        .title = "Threads of the model",
-        .description = "Of a model that runs. With more than one it is faster, and its sums may be "
-                       "added in another order: the last bits of what it computes can change.",
-        .default_json = "1",
-        .minimum = 1,
-        .maximum = 1024},
-       {.name = "model_timeout",
-        .shape = Shape::integer,
-        .title = "Time for the model",
-        .description =
-            "Seconds that one step of a model that runs may take: loading it, one batch, "
-            "writing it.",
-        .default_json = "600",
-        .minimum = 1,
-        .maximum = 1'000'000},
-       {.name = "memory_limit",
-        .shape = Shape::integer,
-        .title = "Memory limit",
-        .description = "Bytes that the run may take. Tensors then go in smaller blocks, and a run "
-                       "that cannot keep to it is refused by its plan. 0: no limit.",
-        .default_json = "0",
-        .minimum = 0},
-       {.name = "seed",
-        .shape = Shape::integer,
-        .title = "Seed",
-        .description = "Of everything that is random.",
-        .default_json = "0",
-        .minimum = 0}}};
-  return layout;
-}
-
 enum class Presence { required, optional, defaulted };
 
 Key section(std::string_view name, std::string_view title, const Layout& layout,
@@ -277,7 +227,13 @@ const Layout& plugin_layout() {
                                .shape = Shape::parameters,
                                .title = "Parameters",
                                .description = "The plugin's parameters.",
-                               .default_json = "{}"}}};
+                               .default_json = "{}"},
+                              {.name = "isolation",
+                               .shape = Shape::choice,
+                               .title = "Isolation",
+                               .description = "As in runtime, of this plugin alone; absent: as "
+                                              "there.",
+                               .choices = {"auto", "none", "process"}}}};
   return layout;
 }
 

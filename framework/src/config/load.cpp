@@ -114,6 +114,11 @@ void read_runtime(Config& config, const Cursor& at) {
   config.threads =
       static_cast<unsigned>(std::clamp<std::int64_t>(at["threads"].integer().value_or(0), 0, 1024));
   config.isolation = at["isolation"].text();
+  if (const auto seconds = at["plugin_timeout"].integer()) config.plugin_timeout = *seconds;
+  config.plugin_memory = static_cast<std::uint64_t>(
+      std::max<std::int64_t>(at["plugin_memory"].integer().value_or(0), 0));
+  if (at["on_plugin_failure"].text() == "skip_layer")
+    config.on_plugin_failure = OnPluginFailure::skip_layer;
   if (const auto threads = at["model_threads"].integer())
     config.model_threads = static_cast<unsigned>(std::clamp<std::int64_t>(*threads, 1, 1024));
   if (const auto seconds = at["model_timeout"].integer()) config.model_timeout = *seconds;

@@ -72,6 +72,7 @@ PluginUse read_plugin(const Cursor& at) {
   const Cursor params = at["params"];
   use.name = name.text();
   use.params = params.object();
+  use.isolation = at["isolation"].text();
   use.pointer = at.pointer();
   use.name_pointer = name.pointer();
   use.params_pointer = params.pointer();

@@ -26,8 +26,13 @@ bool wants(const TensorScheme& scheme, Side side) {
 class ActivationPlanner {
  public:
   ActivationPlanner(const Config& config, const Model& model, const Program& program,
-                    ThreadPool& pool, Plan& plan)
-      : config_(config), model_(model), facts_(program.facts()), pool_(pool), plan_(plan) {}
+                    ThreadPool& pool, const KeptLayers& kept, Plan& plan)
+      : config_(config),
+        model_(model),
+        facts_(program.facts()),
+        pool_(pool),
+        kept_(kept),
+        plan_(plan) {}
 
   void make() {
     for (const WeightUse& use : facts_.uses) add_use(use);
@@ -50,6 +55,8 @@ class ActivationPlanner {
     const TensorScheme* scheme = scheme_of(tensor);
     if (scheme == nullptr) return;
     layers_seen_.insert(weight->layer);
+    if (const auto it = kept_.find(weight->layer); it != kept_.end())
+      return skip(weight->layer, tensor.rule, it->second);
     if (const auto it = facts_.out_of_reach.find(use.weight); it != facts_.out_of_reach.end())
       return skip(weight->layer, tensor.rule, it->second);
     for (const Side side : {Side::input, Side::output}) {
@@ -170,6 +177,7 @@ class ActivationPlanner {
   const Model& model_;
   const ProgramFacts& facts_;
   ThreadPool& pool_;
+  const KeptLayers& kept_;
   Plan& plan_;
   std::set<std::string> layers_seen_;
   std::set<std::pair<std::string, Side>> sides_seen_;
@@ -178,8 +186,8 @@ class ActivationPlanner {
 }  // namespace
 
 void plan_activations(const Config& config, const Model& model, const Program& program,
-                      ThreadPool& pool, Plan& plan) {
-  ActivationPlanner(config, model, program, pool, plan).make();
+                      ThreadPool& pool, const KeptLayers& kept, Plan& plan) {
+  ActivationPlanner(config, model, program, pool, kept, plan).make();
 }
 
 }  // namespace detent

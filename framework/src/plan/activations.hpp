@@ -11,6 +11,6 @@ namespace detent {
 // Errors  Error{config}: a static activation without calibration data, an observer beside a
 //         quantizer that needs none; Error{quantization}, Error{plugin}: the quantizer's
 void plan_activations(const Config& config, const Model& model, const Program& program,
-                      ThreadPool& pool, Plan& plan);
+                      ThreadPool& pool, const KeptLayers& kept, Plan& plan);
 
 }  // namespace detent

@@ -21,25 +21,26 @@ namespace {
 
 class Planner {
  public:
-  Planner(const Config& config, const Model& model, const Program* program, ThreadPool& pool)
+  Planner(const Config& config, const Model& model, const Program* program, ThreadPool& pool,
+          const KeptLayers& kept)
       : config_(config),
         model_(model),
         program_(program),
         pool_(pool),
+        kept_(kept),
         types_(tensor_types(model, program)),
         selector_(config) {
     for (const auto& [alias, name] : model.aliases()) aliases_.emplace(name, alias);
   }
 
   Plan make() {
-    refuse_isolation();
     refuse_without_program();
     refuse_fixed_program();
     plan_.layers = group_layers(model_, types_);
     plan_.tensors.resize(model_.tensors().size());
     for (std::size_t l = 0; l < plan_.layers.size(); ++l)
       for (const std::size_t t : plan_.layers[l].tensors) plan_.tensors[t] = decide(l, t);
-    if (program_ != nullptr) plan_activations(config_, model_, *program_, pool_, plan_);
+    if (program_ != nullptr) plan_activations(config_, model_, *program_, pool_, kept_, plan_);
     plan_statistics(config_, model_, program_, plan_);
     refuse_name_clashes();
     refuse_beyond_serializers(config_, model_, plan_);
@@ -52,14 +53,6 @@ class Planner {
   }
 
  private:
-  // "auto" takes the best there is; who asks for a process must not get less in silence.
-  void refuse_isolation() const {
-    if (config_.isolation != "process") return;
-    throw Error(ErrorCode::config, "this build cannot run plugins in a process of their own",
-                "use \"isolation\": \"auto\" or \"none\"",
-                where_in(config_, "/runtime/isolation", {}));
-  }
-
   // All that needs a model that runs, where this one does not.
   void refuse_without_program() const {
     if (program_ != nullptr) return;
@@ -139,7 +132,9 @@ class Planner {
                   layer.params};
     const Rule* rule = first_match(layer, tensor, plan);
     if (rule == nullptr || rule->keep) return plan;
-    if (!rule->weight) {
+    if (const auto it = kept_.find(whole.name); it != kept_.end()) {
+      plan.reason = it->second;
+    } else if (!rule->weight) {
       plan.reason = fmt::format("{} says nothing about weights", rule->pointer);
     } else if (!is_float(tensor.dtype)) {
       plan.reason = fmt::format("{} is no floating-point type", dtype_name(tensor.dtype));
@@ -312,6 +307,7 @@ class Planner {
   const Model& model_;
   const Program* program_;
   ThreadPool& pool_;
+  const KeptLayers& kept_;
   bool writes_program_ = false;                                          // an output is a program
   std::vector<std::string> types_;                                       // of each tensor
   std::unordered_multimap<std::string_view, std::string_view> aliases_;  // by what they name
@@ -321,8 +317,9 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(const Config& config, const Model& model, const Program* program, ThreadPool& pool) {
-  return Planner(config, model, program, pool).make();
+Plan make_plan(const Config& config, const Model& model, const Program* program, ThreadPool& pool,
+               const KeptLayers& kept) {
+  return Planner(config, model, program, pool, kept).make();
 }
 
 Quantizer make_quantizer(const TensorScheme& scheme, const std::string& tensor, ThreadPool& pool) {

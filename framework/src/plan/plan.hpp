@@ -2,6 +2,7 @@
 // Plan: what happens to every tensor and why. `detent plan` prints it, `run` carries it out.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,9 @@ struct Plan {
   std::uint64_t peak_memory_bytes = 0;  // at most, the program itself included
 };
 
+// Layers that are kept whatever the rules say of them, and why: a plugin failed on them.
+using KeptLayers = std::map<std::string, std::string>;
+
 // Binds rules to tensors. Reads names, shapes and dtypes, no data. The Config's plugins are
 // resolved (check_plugins) and the Config outlives the Plan. program: nullptr when the model does
 // not run.
@@ -105,7 +109,8 @@ struct Plan {
 //         of one name
 //         Error{quantization}: parameters that do not fit a tensor
 //         Error{plugin}: a quantizer broke its contract
-Plan make_plan(const Config& config, const Model& model, const Program* program, ThreadPool& pool);
+Plan make_plan(const Config& config, const Model& model, const Program* program, ThreadPool& pool,
+               const KeptLayers& kept = {});
 
 // The instance that plans, quantizes and dequantizes this tensor.
 Quantizer make_quantizer(const TensorScheme& scheme, const std::string& tensor, ThreadPool& pool);

@@ -11,9 +11,6 @@ namespace {
 
 constexpr std::uint64_t kMaxTextBytes = 4096;
 
-// A plugin gets the pointer as const; the scope it belongs to is not.
-CallScope& scope_of(const detent_call* call) { return *static_cast<CallScope*>(call->ctx); }
-
 }  // namespace
 
 CallScope::CallScope(ThreadPool& pool, HostServices& services) : pool_(pool), services_(services) {
@@ -28,7 +25,7 @@ void CallScope::fail(const detent_call* call, std::int32_t, const char* utf8,
                      std::uint64_t length) noexcept {
   if (utf8 == nullptr) return;
   try {
-    scope_of(call).text_.assign(utf8, std::min(length, kMaxTextBytes));
+    of(call).text_.assign(utf8, std::min(length, kMaxTextBytes));
   } catch (...) {
     // No memory for the text: the status still says what went wrong.
   }
@@ -38,7 +35,7 @@ std::int32_t CallScope::cancelled(const detent_call*) noexcept { return cancelle
 
 void* CallScope::scratch(const detent_call* call, std::uint64_t size,
                          std::uint64_t align) noexcept {
-  CallScope& scope = scope_of(call);
+  CallScope& scope = of(call);
   try {
     scope.scratch_.push_back({nullptr, size});
   } catch (...) {
@@ -49,7 +46,7 @@ void* CallScope::scratch(const detent_call* call, std::uint64_t size,
 
 void CallScope::parallel_for(const detent_call* call, std::uint64_t n,
                              void(DETENT_CALL* fn)(void*, std::uint64_t), void* arg) noexcept {
-  CallScope& scope = scope_of(call);
+  CallScope& scope = of(call);
   if (fn == nullptr) return;
   try {
     scope.pool_.parallel_for(n, [fn, arg](std::uint64_t i) { fn(arg, i); });

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/thread_pool.hpp"
@@ -27,6 +28,13 @@ class CallScope {
   const detent_call* c() const { return &call_; }
   const std::string& text() const { return text_; }  // of the last fail()
   bool threw_in_parallel_for() const { return threw_; }
+  ThreadPool& pool() const { return pool_; }
+  HostServices& services() const { return services_; }
+  // How the plugin broke its contract, for who calls it elsewhere and was told.
+  void note_broken(std::string what) { broken_ = std::move(what); }
+  const std::string& broken() const { return broken_; }
+  // The scope behind a detent_call of this host.
+  static CallScope& of(const detent_call* call) { return *static_cast<CallScope*>(call->ctx); }
 
  private:
   struct Scratch {
@@ -47,6 +55,7 @@ class CallScope {
   std::string text_;
   std::vector<Scratch> scratch_;
   bool threw_ = false;
+  std::string broken_;
 };
 
 // Who is called, and for what: everything a message needs.
@@ -64,6 +73,16 @@ struct Operation {
   bool needs_data = false;   // NOT_READY is an answer
   bool reads_state = false;  // BAD_STATE is an answer
 };
+
+struct CallOutcome {
+  std::int32_t status = DETENT_E_INTERNAL;
+  std::string text;    // of fail()
+  std::string broken;  // how it broke its contract; or empty
+};
+
+// Runs one call of that name, whatever it does.
+CallOutcome attempt(const char* name, CallScope& scope,
+                    const std::function<std::int32_t(const detent_call*)>& function);
 
 // Runs one call. Returns when it gave DETENT_OK, left the floating-point mode alone and threw
 // nothing.

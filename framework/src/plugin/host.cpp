@@ -90,8 +90,8 @@ void HostServices::release(void* memory, std::uint64_t size) noexcept {
   in_use_ -= size;
 }
 
-Host::Host(std::shared_ptr<HostServices> services, std::filesystem::path library)
-    : services_(std::move(services)), library_(std::move(library)) {
+Host::Host(std::shared_ptr<HostServices> services, std::filesystem::path library, const void* link)
+    : services_(std::move(services)), library_(std::move(library)), link_(link) {
   host_ = {sizeof host_, DETENT_ABI_MAJOR, DETENT_ABI_MINOR, "detent", DETENT_VERSION,
            this,         log_line,         allocate,         release,  no_extension};
 }

@@ -43,17 +43,21 @@ class HostServices {
 
 class Host {
  public:
-  Host(std::shared_ptr<HostServices> services, std::filesystem::path library);
+  // link: where the code of the library really is, for who calls it elsewhere; else nullptr.
+  Host(std::shared_ptr<HostServices> services, std::filesystem::path library,
+       const void* link = nullptr);
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
   const detent_host* c() const { return &host_; }
   HostServices& services() const { return *services_; }
   const std::filesystem::path& library() const { return library_; }
+  const void* link() const { return link_; }
 
  private:
   std::shared_ptr<HostServices> services_;
   std::filesystem::path library_;
+  const void* link_;
   detent_host host_{};
 };
 

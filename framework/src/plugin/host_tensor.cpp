@@ -12,6 +12,8 @@ namespace {
 constexpr std::uint64_t kAlignment = 64;
 constexpr std::uint64_t kMaxNameBytes = 4096;
 
+}  // namespace
+
 // Wraps instead of overflowing when an extent of 0 hides that the others are huge: such a tensor
 // has no element that a stride could lead to.
 std::vector<std::int64_t> row_major_strides(const std::vector<std::int64_t>& shape) {
@@ -23,8 +25,6 @@ std::vector<std::int64_t> row_major_strides(const std::vector<std::int64_t>& sha
   }
   return strides;
 }
-
-}  // namespace
 
 bool is_valid_tensor(detent_dtype dtype, std::span<const std::int64_t> shape) {
   const std::uint32_t bits = DETENT_DTYPE_BITS(dtype);

@@ -25,6 +25,8 @@ const char* status_words(std::int32_t status) {
     case DETENT_E_IO: return "reading or writing failed";
     case DETENT_E_NUMERIC: return "values that are not finite";
     case DETENT_E_NOT_FOUND: return "not found";
+    case DETENT_E_CRASHED: return "its process ended";
+    case DETENT_E_TIMEOUT: return "it did not come to an end";
     default: return "a status that the ABI does not define";
   }
 }
@@ -72,8 +74,11 @@ ErrorCode code_of(std::int32_t status, const Operation& operation) {
   if (reason.empty()) {
     reason = fmt::format("{} failed: {} (status {})", operation.name, status_words(status), status);
   }
-  throw Error(code_of(status, operation), fmt::format("{}: {}", place_of(site), reason),
-              std::move(hint), where_of(site));
+  // These say what became of the plugin, the others what the plugin says.
+  const bool ended = status == DETENT_E_CRASHED || status == DETENT_E_TIMEOUT;
+  throw Error(code_of(status, operation),
+              fmt::format("{}{} {}", place_of(site), ended ? "" : ":", reason), std::move(hint),
+              where_of(site));
 }
 
 }  // namespace
@@ -88,32 +93,35 @@ void throw_broken_contract(const PluginCall& site, const std::string& what) {
               "this is a mistake in the plugin: report it to its vendor", where_of(site));
 }
 
+CallOutcome attempt(const char* name, CallScope& scope,
+                    const std::function<std::int32_t(const detent_call*)>& function) {
+  const FpMode mode;
+  CallOutcome outcome;
+  try {
+    outcome.status = function(scope.c());
+  } catch (const std::exception& e) {
+    outcome.broken =
+        fmt::format("threw an exception across the boundary in {}: {}", name, printable(e.what()));
+  } catch (...) {
+    outcome.broken = fmt::format("threw an exception across the boundary in {}", name);
+  }
+  const bool kept_mode = mode.restore();
+  if (outcome.broken.empty()) outcome.broken = scope.broken();
+  if (outcome.broken.empty() && scope.threw_in_parallel_for())
+    outcome.broken = fmt::format("threw an exception out of parallel_for in {}", name);
+  if (outcome.broken.empty() && outcome.status == DETENT_OK && !kept_mode)
+    outcome.broken = fmt::format("{} changed the floating-point mode of the process", name);
+  outcome.text = scope.text();
+  return outcome;
+}
+
 void invoke(const PluginCall& site, const Operation& operation, ThreadPool& pool,
             HostServices& services,
             const std::function<std::int32_t(const detent_call*)>& function) {
   CallScope scope(pool, services);
-  const FpMode mode;
-  std::int32_t status = DETENT_E_INTERNAL;
-  std::string thrown;
-  try {
-    status = function(scope.c());
-  } catch (const std::exception& e) {
-    thrown = fmt::format("threw an exception across the boundary in {}: {}", operation.name,
-                         printable(e.what()));
-  } catch (...) {
-    thrown = fmt::format("threw an exception across the boundary in {}", operation.name);
-  }
-  const bool kept_mode = mode.restore();
-  if (!thrown.empty()) throw_broken_contract(site, thrown);
-  if (scope.threw_in_parallel_for()) {
-    throw_broken_contract(
-        site, fmt::format("threw an exception out of parallel_for in {}", operation.name));
-  }
-  if (status != DETENT_OK) throw_status(site, operation, status, scope.text());
-  if (!kept_mode) {
-    throw_broken_contract(
-        site, fmt::format("{} changed the floating-point mode of the process", operation.name));
-  }
+  const CallOutcome outcome = attempt(operation.name, scope, function);
+  if (!outcome.broken.empty()) throw_broken_contract(site, outcome.broken);
+  if (outcome.status != DETENT_OK) throw_status(site, operation, outcome.status, outcome.text);
 }
 
 }  // namespace detent

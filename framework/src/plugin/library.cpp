@@ -71,8 +71,8 @@ std::shared_ptr<const Library> Library::load(const fs::path& path,
 }
 
 Library::Library(const detent_library* library, fs::path path,
-                 std::shared_ptr<HostServices> services)
-    : library_(library), host_(std::move(services), std::move(path)) {}
+                 std::shared_ptr<HostServices> services, const void* link)
+    : library_(library), host_(std::move(services), std::move(path), link) {}
 
 Library::~Library() {
   if (!started_ || library_->deinit == nullptr) return;

@@ -27,8 +27,9 @@ class Library {
   static std::shared_ptr<const Library> load(const std::filesystem::path& path,
                                              std::shared_ptr<HostServices> services,
                                              const std::filesystem::path& from = {});
+  // link: see Host.
   Library(const detent_library* library, std::filesystem::path path,
-          std::shared_ptr<HostServices> services);
+          std::shared_ptr<HostServices> services, const void* link = nullptr);
   ~Library();
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;

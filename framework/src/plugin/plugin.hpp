@@ -47,6 +47,8 @@ class PluginSource {
   //
   // Errors  Error{plugin} with one reason that does not name the path
   virtual PluginCode code(std::size_t index) const = 0;
+  // What the code is kept in while it runs: "process+landlock+seccomp"; "none": this very process.
+  virtual std::string isolation() const { return "none"; }
 };
 
 struct Plugin {

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "isolate/isolation.hpp"
 #include "plugin/pins.hpp"
 
 namespace detent {
@@ -35,6 +36,8 @@ std::string join(const std::vector<std::string>& words) {
 }
 
 }  // namespace
+
+Registry::Registry() : isolated_(std::make_shared<IsolatedPlugins>(around_)) {}
 
 // The best matches: one plugin, or several of one folder that share an alias, or none.
 std::vector<const Plugin*> Registry::candidates(PluginKind kind, std::string_view name) const {

@@ -7,14 +7,21 @@
 #include <utility>
 #include <vector>
 
+#include "plugin/isolation_limits.hpp"
 #include "plugin/plugin_cache.hpp"
 #include "plugin/plugin_file.hpp"
 #include "plugin/search_path.hpp"
 
 namespace detent {
 
+class IsolatedPlugins;
+
 // Which libraries outside the installation may run code. pinned: those whose hash is a pin's.
 enum class PluginTrust { any, pinned };
+// Where a library outside the installation is loaded to be listed, when no cache knows it:
+// elsewhere is a process of its own, where there is a worker; its code is loaded here only to be
+// used here.
+enum class PluginListing { here, elsewhere };
 
 struct PluginProblem {
   std::filesystem::path path;
@@ -26,6 +33,7 @@ struct PluginProblem {
 
 class Registry {
  public:
+  Registry();  // of no plugins
   // Lists the plugins of every *.detent.so of the folders, in order; the first of two equal (kind,
   // id) in different folders wins and the other is listed as shadowed; two in one folder are a
   // problem of both, and neither can be used, nor can one of that id in a later folder. Never
@@ -47,7 +55,8 @@ class Registry {
   // exchanged, is a problem and none of its files is loaded; neither is such a file.
   static Registry scan(const std::vector<SearchFolder>& folders,
                        const std::vector<std::pair<std::string, std::string>>& pins = {},
-                       const PluginCacheFile& cache = {}, PluginTrust trust = PluginTrust::any);
+                       const PluginCacheFile& cache = {}, PluginTrust trust = PluginTrust::any,
+                       PluginListing listing = PluginListing::here);
 
   const std::vector<Plugin>& plugins() const { return plugins_; }
   const std::vector<PluginProblem>& problems() const { return problems_; }
@@ -64,6 +73,9 @@ class Registry {
   // the one with "auto:". Error{config} when parameters of two observers are given.
   const Plugin& choose_observer(const json::Object& params) const;
 
+  // The same plugin, of which no code runs in this process. Lives as long as the registry.
+  const Plugin& isolated(const Plugin& plugin, const IsolationLimits& limits) const;
+
   // What the plugins log and the memory they keep, while the registry or an instance lives.
   HostServices& services() const { return *around_.services; }
   const PluginWork& work() const { return *around_.work; }
@@ -73,6 +85,7 @@ class Registry {
   [[noreturn]] void throw_not_found(PluginKind kind, std::string_view name) const;
 
   PluginSurroundings around_;
+  std::shared_ptr<IsolatedPlugins> isolated_;
   std::vector<Plugin> plugins_;
   std::vector<PluginProblem> problems_;
 };

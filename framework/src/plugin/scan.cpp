@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "isolate/isolation.hpp"
 #include "plugin/description_bytes.hpp"
 #include "plugin/lazy_source.hpp"
 #include "plugin/pins.hpp"
@@ -39,9 +40,11 @@ std::string name_of(const Plugin& plugin) {
 // Folders in order, files by name; everything found ends in one of the two lists.
 class Scanner {
  public:
-  Scanner(PluginTrust trust, PluginCacheFile cache, PluginSurroundings around,
-          std::vector<Plugin>& plugins, std::vector<PluginProblem>& problems)
+  Scanner(PluginTrust trust, PluginListing listing, PluginCacheFile cache,
+          PluginSurroundings around, std::vector<Plugin>& plugins,
+          std::vector<PluginProblem>& problems)
       : trust_(trust),
+        lists_elsewhere_(listing == PluginListing::elsewhere && can_isolate()),
         pins_(*around.pins),
         cache_file_(std::move(cache)),
         cache_(cache_file_),
@@ -93,7 +96,8 @@ class Scanner {
     try {
       if (!builtin) refuse_if(file_writable_by_all(path));
       only_pinned_ = trust_ == PluginTrust::pinned && !builtin;
-      return load_checked(path);
+      if (std::optional<std::vector<Plugin>> known = from_cache(path)) return std::move(*known);
+      return lists_elsewhere_ && !builtin ? describe(path) : load_checked(path);
     } catch (const Error& e) {
       add_problem(path, e.problems()[0].message);
     } catch (const std::exception& e) {
@@ -103,7 +107,6 @@ class Scanner {
   }
 
   std::vector<Plugin> load_checked(const fs::path& path) {
-    if (std::optional<std::vector<Plugin>> known = from_cache(path)) return std::move(*known);
     PluginFile file = load_plugin_file(
         path, around_, [&](const File& opened, const File::Identity&, std::string_view sha256) {
           refuse_if(before_loading(opened, sha256));
@@ -114,6 +117,18 @@ class Scanner {
       cache_.keep(path, {file.identity, file.sha256, description_bytes(file.plugins)});
     }
     return unless(file.refusal, path, std::move(file.plugins));
+  }
+
+  // By a process that loads it in its place: what its constructors do happens there.
+  std::vector<Plugin> describe(const fs::path& path) {
+    const File file = File::open_to_read(path);
+    PluginCache::Entry entry{file.identity(), sha256_of(file), ""};
+    ++around_.work->hashed;
+    refuse_if(before_loading(file, entry.sha256));
+    entry.description = describe_elsewhere(
+        path, entry.sha256, load_from(around_, entry.sha256) == LoadFrom::sealed_copy);
+    cache_.keep(path, entry);
+    return listed(path, entry, plugins_of(entry.description));
   }
 
   // None when the library has to be loaded to know what is in it.
@@ -130,13 +145,19 @@ class Scanner {
       return std::nullopt;
     }
     ++around_.work->from_cache;
-    const auto source = std::make_shared<LazySource>(path, *entry, around_, cache_file_);
+    return listed(path, *entry, std::move(plugins));
+  }
+
+  // As it is described, its code to be loaded when it is used.
+  std::vector<Plugin> listed(const fs::path& path, const PluginCache::Entry& entry,
+                             std::vector<Plugin> plugins) {
+    const auto source = std::make_shared<LazySource>(path, entry, around_, cache_file_);
     for (Plugin& plugin : plugins) {
       plugin.path = path;
-      plugin.sha256 = entry->sha256;
+      plugin.sha256 = entry.sha256;
       plugin.source = source;
     }
-    const std::string refusal = pins_.refusal_after_loading(plugins, entry->sha256);
+    const std::string refusal = pins_.refusal_after_loading(plugins, entry.sha256);
     return unless(refusal, path, std::move(plugins));
   }
 
@@ -198,6 +219,7 @@ class Scanner {
   }
 
   PluginTrust trust_;
+  bool lists_elsewhere_;
   bool only_pinned_ = false;  // of the file that is being looked at
   const Pins& pins_;
   PluginCacheFile cache_file_;
@@ -232,10 +254,11 @@ std::vector<SearchFolder> without_repeats(const std::vector<SearchFolder>& folde
 
 Registry Registry::scan(const std::vector<SearchFolder>& folders,
                         const std::vector<std::pair<std::string, std::string>>& pins,
-                        const PluginCacheFile& cache, PluginTrust trust) {
+                        const PluginCacheFile& cache, PluginTrust trust, PluginListing listing) {
   Registry registry;
   registry.around_.pins = std::make_shared<const Pins>(pins);
-  Scanner scanner(trust, cache, registry.around_, registry.plugins_, registry.problems_);
+  registry.isolated_ = std::make_shared<IsolatedPlugins>(registry.around_);
+  Scanner scanner(trust, listing, cache, registry.around_, registry.plugins_, registry.problems_);
   for (const SearchFolder& folder : without_repeats(folders)) scanner.scan(folder);
   return registry;
 }

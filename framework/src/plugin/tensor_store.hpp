@@ -23,6 +23,9 @@ bool is_valid_tensor(detent_dtype dtype, std::span<const std::int64_t> shape);
 // The same of what a plugin handed over; its pointers are tested too. The name is not empty.
 bool is_valid_spec(const detent_tensor_spec* spec);
 
+// Of a compact tensor, in elements.
+std::vector<std::int64_t> row_major_strides(const std::vector<std::int64_t>& shape);
+
 // A compact, row-major tensor of the host; the view's pointers stay valid while it lives.
 //
 // Errors  Error{unexpected} for a shape that is_valid_tensor refuses; std::bad_alloc

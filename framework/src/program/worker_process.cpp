@@ -5,12 +5,10 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -19,16 +17,16 @@
 
 #include "base/cancel.hpp"
 #include "base/file.hpp"
-#include "base/installation.hpp"
+#include "base/spawn.hpp"
 
 namespace detent {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kChannelFd = 3;  // in the worker
-constexpr int kModelFd = 4;
-constexpr int kRingFd = 5;  // when there is one
+constexpr int kChannelFd = kFirstGivenFd;  // in the worker
+constexpr int kModelFd = kChannelFd + 1;
+constexpr int kRingFd = kModelFd + 1;  // when there is one
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
 
 struct TimedOut : std::runtime_error {
@@ -52,55 +50,9 @@ std::vector<std::string> environment(unsigned threads) {
           fmt::format("OMP_NUM_THREADS={}", threads), fmt::format("MKL_NUM_THREADS={}", threads)};
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (std::string& text : texts) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
-}
-
-// The descriptors that are given become kChannelFd and the ones behind it; no other is inherited.
-int spawn(std::vector<std::string>& arguments, std::vector<std::string>& variables,
-          const std::vector<int>& given, pid_t* pid) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  int next = kChannelFd;
-  for (const int fd : given) posix_spawn_file_actions_adddup2(&actions, fd, next++);
-  // Also what others in this process left open without close-on-exec.
-  posix_spawn_file_actions_addclosefrom_np(&actions, next);
-  // What a model prints belongs to nobody's output.
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  const int error = ::posix_spawn(pid, arguments.at(0).c_str(), &actions, &attributes,
-                                  pointers(arguments).data(), pointers(variables).data());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  return error;
-}
-
-// dup2 clears close-on-exec, but not when source and target are the same: the sources are moved up.
-int moved_up(int fd) {
-  const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, 64);
-  ::close(fd);
-  return moved;
-}
-
 }  // namespace
 
-fs::path worker_executable() {
-  std::error_code ec;
-  const char* given = ::secure_getenv("DETENT_TORCH_WORKER");
-  if (given != nullptr && *given != '\0') return fs::is_regular_file(given, ec) ? given : "";
-  for (const fs::path& prefix : installation_prefixes())
-    for (const char* folder : {DETENT_LIBEXECDIR, "libexec"})
-      if (fs::path found = prefix / folder / "detent/detent-torch"; fs::is_regular_file(found, ec))
-        return found;
-  return {};
-}
+fs::path worker_executable() { return helper_program("detent-torch", "DETENT_TORCH_WORKER"); }
 
 std::optional<WorkerFacts> describe_worker() {
   WorkerFacts facts;
@@ -158,8 +110,7 @@ void WorkerProcess::start(const fs::path& model, const ProgramOptions& options) 
                                                            : "sandbox"};
   std::vector<int> given{theirs.fd, file.fd};
   if (shared.fd >= 0) given.push_back(shared.fd);
-  std::vector<std::string> variables = environment(options.threads);
-  const int error = spawn(arguments, variables, given, &pid_);
+  const int error = spawn_helper(std::move(arguments), environment(options.threads), given, &pid_);
   if (error != 0) {
     pid_ = -1;
     end();

@@ -245,7 +245,7 @@ std::string provenance(const json::Value& report) {
     row("output, " + bytes_at(o, "/bytes"), text_at(o, "/path"), text_at(o, "/digest"));
   for (const json::Value& p : list_at(report, "/provenance/plugins"))
     row(text_at(p, "/kind"), text_at(p, "/id") + " " + text_at(p, "/version"),
-        "sha256:" + text_at(p, "/sha256"));
+        "sha256:" + text_at(p, "/sha256") + ", isolation " + text_at(p, "/isolation"));
   for (const json::Value& t : list_at(report, "/timings"))
     row("time", text_at(t, "/stage"),
         fmt::format("{:.3f} s", number_at(t, "/seconds").value_or(0)) + speed_of(t));

@@ -122,7 +122,11 @@ json::Value totals(const RunFacts& facts) {
                       {"sqnr_db_min", sqnr.empty() ? json::Value() : json::number(sqnr.lowest())}};
 }
 
-json::Value plugins_used(const RunFacts& facts) {
+std::string isolation_of(const Plugin& plugin) {
+  return plugin.source != nullptr ? plugin.source->isolation() : "none";
+}
+
+std::set<const Plugin*> plugins_of(const RunFacts& facts) {
   std::set<const Plugin*> used;
   for (const TensorPlan& t : facts.plan.tensors) {
     if (!t.quantize) continue;
@@ -136,8 +140,20 @@ json::Value plugins_used(const RunFacts& facts) {
   for (const StatisticPlan& s : facts.plan.statistics) used.insert(s.provider->plugin);
   for (const Output& o : facts.config->outputs) used.insert(o.serializer.plugin);
   for (const PluginUse& v : facts.config->validators) used.insert(v.plugin);
+  return used;
+}
+
+// What they were kept in, all of them together: "none, process+landlock+seccomp".
+std::string isolations(const RunFacts& facts) {
+  std::set<std::string> all;
+  for (const Plugin* p : plugins_of(facts)) all.insert(isolation_of(*p));
+  return fmt::format("{}", fmt::join(all, ", "));
+}
+
+json::Value plugins_used(const RunFacts& facts) {
   std::map<std::string, const Plugin*> by_name;
-  for (const Plugin* p : used) by_name[fmt::format("{} {}", to_string(p->kind), p->id)] = p;
+  for (const Plugin* p : plugins_of(facts))
+    by_name[fmt::format("{} {} {}", to_string(p->kind), p->id, isolation_of(*p))] = p;
   json::Array list;
   for (const auto& [name, p] : by_name)
     list.push_back(json::Object{{"id", p->id},
@@ -148,7 +164,8 @@ json::Value plugins_used(const RunFacts& facts) {
                                 {"path", p->path.string()},
                                 {"path_kind", p->builtin ? "built_in" : "external"},
                                 {"origin", p->origin},
-                                {"sha256", p->sha256}});
+                                {"sha256", p->sha256},
+                                {"isolation", isolation_of(*p)}});
   return list;
 }
 
@@ -166,7 +183,7 @@ json::Value provenance(const RunFacts& facts) {
                       {"inputs", std::move(inputs)},
                       {"plugins", plugins_used(facts)},
                       {"libtorch", optional_text(version_of(facts.evaluation.runtime))},
-                      {"isolation", "none"},
+                      {"isolation", isolations(facts)},
                       {"model_isolation", optional_text(facts.evaluation.isolation)},
                       {"threads", static_cast<std::int64_t>(facts.threads)}};
 }

@@ -12,6 +12,7 @@
 #include "base/memory.hpp"
 #include "evaluate/sample_source.hpp"
 #include "evaluate/simulate.hpp"
+#include "plan/failed_layers.hpp"
 #include "quantize/findings.hpp"
 #include "report/report.hpp"
 #include "run/digest_files.hpp"
@@ -25,12 +26,15 @@ namespace {
 
 class Run {
  public:
-  Run(const Config& config, const Model& model, const RunOptions& options)
-      : config_(config), model_(model), options_(options), pool_(config.threads) {
+  Run(const Config& config, const Model& model, const RunOptions& options,
+      const FailedLayers& failed)
+      : config_(config), model_(model), options_(options), failed_(failed), pool_(config.threads) {
     facts_.config = &config;
     facts_.model = &model;
     facts_.threads = pool_.threads();
   }
+
+  const Plan& made_plan() const { return facts_.plan; }
 
   RunFacts execute() {
     timed("plan", 0, [&] { plan(); });
@@ -68,9 +72,11 @@ class Run {
   }
 
   void plan() {
-    facts_.plan = make_plan(config_, model_, options_.program, pool_);
+    facts_.plan = make_plan(config_, model_, options_.program, pool_, failed_.kept());
     open_data();
-    facts_.warnings = facts_.plan.warnings;
+    facts_.warnings = failed_.warnings();
+    facts_.warnings.insert(facts_.warnings.end(), facts_.plan.warnings.begin(),
+                           facts_.plan.warnings.end());
     facts_.notes = facts_.plan.notes;
     if (options_.strict) refuse_warnings(facts_.warnings, ErrorCode::config);
     // What can refuse the run for its targets' sake does so before the work.
@@ -193,7 +199,16 @@ class Run {
   }
 
   void simulate(const TensorPlan& t, const TensorInfo& info, const TensorStore* quantized) {
-    if (samples_) simulate_tensor(*options_.program, t, info, quantized, sides_, pool_);
+    if (!samples_) return;
+    // What was simulated of it before a plugin failed is taken back.
+    if (failed_.kept().contains(info.layer)) forget(info);
+    simulate_tensor(*options_.program, t, info, quantized, sides_, pool_);
+  }
+
+  void forget(const TensorInfo& info) const {
+    SimulatedWeight as_it_was;
+    as_it_was.weight = info.name;
+    options_.program->simulate({&as_it_was, 1});
   }
 
   void finish_outputs() {
@@ -285,6 +300,7 @@ class Run {
   const Config& config_;
   const Model& model_;
   const RunOptions& options_;
+  const FailedLayers& failed_;
   ThreadPool pool_;
   RunFacts facts_;
   std::optional<Samples> samples_;
@@ -301,7 +317,15 @@ class Run {
 }  // namespace
 
 RunFacts run_pipeline(const Config& config, const Model& model, const RunOptions& options) {
-  return Run(config, model, options).execute();
+  FailedLayers failed(config, model);
+  for (;;) {
+    Run run(config, model, options, failed);
+    try {
+      return run.execute();
+    } catch (const Error& error) {
+      if (!failed.take(error, &run.made_plan())) throw;
+    }
+  }
 }
 
 void refuse_warnings(const std::vector<Warning>& warnings, ErrorCode code) {

@@ -14,6 +14,17 @@ json::Value some_of(const json::Value* value, std::initializer_list<const char*>
   return some;
 }
 
+// Where a plugin runs changes no byte: an artefact does not tell.
+void remove_isolation(json::Value& value) {
+  if (json::Array* array = value.if_array())
+    for (json::Value& item : *array) remove_isolation(item);
+  json::Object* object = value.if_object();
+  if (object == nullptr) return;
+  if (object->contains("id")) object->erase("isolation");
+  for (const json::Member& member : json::Object(*object))
+    if (member.key != "params") remove_isolation(*object->find(member.key));
+}
+
 }  // namespace
 
 json::Value recorded_configuration(const Config& config, const PluginUse& serializer) {
@@ -26,7 +37,11 @@ json::Value recorded_configuration(const Config& config, const PluginUse& serial
   recorded.set("calibration",
                some_of(at("/calibration"), {"samples", "batch_size", "clip_warning"}));
   for (const char* key : {"rules", "modules_to_not_convert", "validation"})
-    if (const json::Value* v = all.if_object()->find(key)) recorded.set(key, *v);
+    if (const json::Value* v = all.if_object()->find(key)) {
+      json::Value kept = *v;
+      remove_isolation(kept);
+      recorded.set(key, std::move(kept));
+    }
   recorded.set("runtime", some_of(at("/runtime"), {"seed"}));
   recorded.set("serializer",
                json::Object{{"id", serializer.plugin->id}, {"params", serializer.params}});

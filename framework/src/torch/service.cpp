@@ -3,8 +3,8 @@
 
 #include <torch/version.h>
 
+#include "sandbox/sandbox.hpp"
 #include "torch/messages.hpp"
-#include "torch/sandbox.hpp"
 
 namespace detent::torch_worker {
 namespace {
@@ -196,6 +196,11 @@ void Service::simulate(const wire::Message& request) {
   const std::string weight = wire::text_of(request.facts, "weight");
   const ModelTensor* original = model_->find(weight);
   if (original == nullptr) throw std::runtime_error("there is no tensor \"" + weight + "\"");
+  const bool sides = request.facts.contains("input") || request.facts.contains("output");
+  if (request.tensors.empty() && !sides) {
+    changes_.erase(weight);  // as it was
+    return;
+  }
   SiteChange& change = changes_[weight];
   for (const auto& tensor : request.tensors)
     if (tensor->name() == weight)

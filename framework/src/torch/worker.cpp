@@ -13,8 +13,8 @@
 #include <torch/script.h>
 #include <torch/version.h>
 
+#include "sandbox/sandbox.hpp"
 #include "torch/messages.hpp"
-#include "torch/sandbox.hpp"
 #include "torch/service.hpp"
 
 namespace {

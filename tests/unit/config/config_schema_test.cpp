@@ -65,7 +65,7 @@ TEST_CASE("the keys of the file are the documented ones") {
   CHECK(keys(definition("scheme")) == "observer quantizer params");
   CHECK(keys(definition("activation_scheme")) == "observer quantizer params observe");
   CHECK(keys(definition("calibration")) == "data samples batch_size clip_warning");
-  CHECK(keys(definition("runtime")) == "threads isolation model_threads model_timeout memory_limit seed");
+  CHECK(keys(definition("runtime")) == "threads isolation plugin_timeout plugin_memory on_plugin_failure model_threads model_timeout memory_limit seed");
 }
 
 TEST_CASE("every reference of the schema leads somewhere") {

@@ -31,7 +31,7 @@ constexpr const char* kFull = R"({
   "outputs":    [ { "serializer": { "id": "safetensors", "params": { "x": 1 } }, "path": "out/m.safetensors" } ],
   "validation": { "validators": ["sqnr", { "id": "size", "params": {} }], "on_failure": "warn" },
   "report":     { "path": "out" },
-  "runtime":    { "threads": 4, "isolation": "process", "model_threads": 3, "model_timeout": 30, "seed": 7 },
+  "runtime":    { "threads": 4, "isolation": "process", "plugin_timeout": 9, "plugin_memory": 11, "on_plugin_failure": "skip_layer", "model_threads": 3, "model_timeout": 30, "seed": 7 },
   "provenance": "sha256",
 })";
 
@@ -72,6 +72,9 @@ TEST_CASE("every key of the file arrives in its type") {
   CHECK(*c.report_path == temp / "out");
   CHECK(c.threads == 4);
   CHECK(c.isolation == "process");
+  CHECK(c.plugin_timeout == 9);
+  CHECK(c.plugin_memory == 11);
+  CHECK(c.on_plugin_failure == OnPluginFailure::skip_layer);
   CHECK(c.seed == 7);
   CHECK(c.sha256_provenance);
 }

@@ -94,7 +94,7 @@ TEST_CASE("the effective configuration is complete and can be loaded again") {
   const Config c = load_config(temp.write("p.json", kFile), {{"/runtime/seed", "3"}});
   const json::Value first = effective_config(c);
   const json::Value& value = *first.at_pointer("/value");
-  CHECK(text_at(value, "/runtime") == R"({"threads":2,"isolation":"auto","model_threads":1,"model_timeout":600,"memory_limit":0,"seed":3})");
+  CHECK(text_at(value, "/runtime") == R"({"threads":2,"isolation":"auto","plugin_timeout":600,"plugin_memory":0,"on_plugin_failure":"error","model_threads":1,"model_timeout":600,"memory_limit":0,"seed":3})");
   CHECK(text_at(value, "/rules/0/weight") ==
         R"({"observer":{"id":"obs","params":{}},)"
         R"("quantizer":{"id":"q","params":{"a":[1,2],"b":{}}}})");

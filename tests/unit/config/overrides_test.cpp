@@ -78,7 +78,8 @@ TEST_CASE("a mistake in an overriding value is placed in the override") {
         "--set /runtime/threads: /runtime/threads: expected an integer, found the string \"many\"");
   CHECK(message({{"/runtime", R"({"threads": 1,  "sead": 2})"}}) ==
         "--set /runtime:1:17: /runtime/sead: unknown key \"sead\"\nhint: did you mean \"seed\"? "
-        "allowed here: threads, isolation, model_threads, model_timeout, memory_limit, seed");
+        "allowed here: threads, isolation, plugin_timeout, plugin_memory, on_plugin_failure, "
+        "model_threads, model_timeout, memory_limit, seed");
   CHECK(message({{"/runtme/threads", "1"}}).find("--set /runtme/threads: /runtme: unknown key") ==
         0);
 }

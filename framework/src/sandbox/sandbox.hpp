@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sandbox of the process that runs a model: TorchScript is code, and loading it runs some of
-// it.
+// The sandbox of a process that runs what somebody else wrote: a model (TorchScript is code, and
+// loading it runs some of it), or a plugin.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -17,6 +17,10 @@ namespace detent::sandbox {
 // limits
 std::string enter(std::string* why_not);
 
+// The first step for who has to load libraries before that: what enter allows, and reading files.
+// Nothing can be written or made, no process, no socket. Returns the same.
+std::string enter_to_load(std::string* why_not);
+
 // The first thing since the last question that was tried and refused, and that only a program which
 // means harm tries: opening a file, a socket, another process, a signal to one ("to get at the file
 // \"/etc/passwd\""). Empty when nothing was. LibTorch does not tell a program that a file could not
@@ -24,7 +28,8 @@ std::string enter(std::string* why_not);
 std::string take_violation();
 bool has_violation();
 
-// Data segment and heap together, open descriptors, no core file. Also without a sandbox.
-void limit_memory(std::uint64_t bytes);
+// Data segment and heap together, no core file. Also without a sandbox. The host may move the limit
+// of a process up to `most`, where that is more.
+void limit_memory(std::uint64_t bytes, std::uint64_t most = 0);
 
 }  // namespace detent::sandbox

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "torch/sandbox.hpp"
+#include "sandbox/sandbox.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstring>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
@@ -168,7 +170,44 @@ void allow_thread_names(std::vector<sock_filter>& program) {
   give(program, SECCOMP_RET_ERRNO | EPERM);
 }
 
-std::vector<sock_filter> filter() {
+enum class Step { load, run };
+
+constexpr std::uint32_t kMakesOrWrites = O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
+
+// Opening a file is allowed when its flags, the argument of that index, are those of reading.
+void allow_reading(std::vector<sock_filter>& program, long call, std::size_t flags) {
+  program.push_back(jump(static_cast<std::uint32_t>(call), 0, 5));
+  load(program, low_argument(flags));
+  program.push_back(statement(BPF_ALU | BPF_AND | BPF_K, kMakesOrWrites));
+  program.push_back(jump(O_RDONLY, 0, 1));
+  give(program, SECCOMP_RET_ALLOW);
+  give(program, SECCOMP_RET_TRAP);
+}
+
+// What a loader does, and entering the next step.
+constexpr std::array kOfLoading = {
+    SYS_newfstatat, SYS_statx,  SYS_faccessat, SYS_readlinkat,
+    SYS_fcntl,      SYS_getcwd, SYS_statfs,    SYS_getdents64,
+    SYS_fstatfs,    SYS_dup,    SYS_prctl,     SYS_landlock_create_ruleset,
+    SYS_seccomp,    SYS_landlock_restrict_self, SYS_close_range,
+    SYS_memfd_create,
+#if defined(__x86_64__)
+    SYS_stat,       SYS_lstat,  SYS_access,    SYS_readlink,
+#endif
+};
+
+void allow_loading(std::vector<sock_filter>& program) {
+  for (const long call : kOfLoading) {
+    program.push_back(jump(static_cast<std::uint32_t>(call), 0, 1));
+    give(program, SECCOMP_RET_ALLOW);
+  }
+  allow_reading(program, SYS_openat, 2);
+#if defined(__x86_64__)
+  allow_reading(program, SYS_open, 1);
+#endif
+}
+
+std::vector<sock_filter> filter(Step step) {
   std::vector<sock_filter> program;
   load(program, offsetof(seccomp_data, arch));
   program.push_back(jump(kArchitecture, 1, 0));
@@ -183,6 +222,7 @@ std::vector<sock_filter> filter() {
     program.push_back(jump(static_cast<std::uint32_t>(call), 0, 1));
     give(program, SECCOMP_RET_ALLOW);
   }
+  if (step == Step::load) allow_loading(program);
   allow_threads(program);
   for (const long call : kTelling) {
     program.push_back(jump(static_cast<std::uint32_t>(call), 0, 1));
@@ -262,7 +302,7 @@ bool listen_for_refusals(std::string* why_not) {
   return false;
 }
 
-bool refuse_files(std::string* why_not) {
+bool refuse_files(Step step, std::string* why_not) {
   const long abi =
       ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) {
@@ -273,6 +313,9 @@ bool refuse_files(std::string* why_not) {
   // The rights of Landlock's first version; the newer ones it knows are subsets of what seccomp
   // refuses.
   attributes.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1U) - 1;
+  if (step == Step::load)
+    attributes.handled_access_fs &= ~std::uint64_t{LANDLOCK_ACCESS_FS_READ_FILE |
+                                                   LANDLOCK_ACCESS_FS_READ_DIR};
   const long rules =
       ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes.handled_access_fs, 0);
   const bool set = rules >= 0 && ::syscall(SYS_landlock_restrict_self, rules, 0) == 0;
@@ -281,8 +324,8 @@ bool refuse_files(std::string* why_not) {
   return set;
 }
 
-bool refuse_calls(std::string* why_not) {
-  std::vector<sock_filter> program = filter();
+bool refuse_calls(Step step, std::string* why_not) {
+  std::vector<sock_filter> program = filter(step);
   const sock_fprog whole{static_cast<unsigned short>(program.size()), program.data()};
   // TSYNC: for the threads too that LibTorch has started.
   if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &whole) == 0)
@@ -291,30 +334,51 @@ bool refuse_calls(std::string* why_not) {
   return false;
 }
 
-}  // namespace
-
-std::string enter(std::string* why_not) {
+std::string enter_step(Step step, std::string* why_not) {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     *why_not = std::string("no_new_privs: ") + std::strerror(errno);
     return "";
   }
-  if (!listen_for_refusals(why_not) || !refuse_files(why_not) || !refuse_calls(why_not)) return "";
+  if (!listen_for_refusals(why_not) || !refuse_files(step, why_not) || !refuse_calls(step, why_not))
+    return "";
   return "landlock+seccomp";
 }
+
+// In words, of a call that no path tells of.
+std::string attempt(int call) {
+  switch (call) {
+#if defined(__x86_64__)
+    case SYS_fork:
+    case SYS_vfork:
+#endif
+    case SYS_clone: return "to start a process";
+    case SYS_execveat: return "to start a program";
+    case SYS_kill:
+    case SYS_tkill: return "to send a signal to a process";
+    case SYS_socket:
+    case SYS_socketpair: return "to open a socket";
+    default:
+      return "to reach beyond its process (system call " + std::to_string(call) + ")";
+  }
+}
+
+}  // namespace
+
+std::string enter(std::string* why_not) { return enter_step(Step::run, why_not); }
+std::string enter_to_load(std::string* why_not) { return enter_step(Step::load, why_not); }
 
 bool has_violation() { return violated != 0; }
 
 std::string take_violation() {
   if (violated == 0) return "";
-  std::string what = violation[0] == '\0' ? "to reach beyond its process (system call " +
-                                                std::to_string(violated) + ")"
+  std::string what = violation[0] == '\0' ? attempt(violated)
                                           : "to get at the file \"" + std::string(violation) + "\"";
   violated = 0;
   return what;
 }
 
-void limit_memory(std::uint64_t bytes) {
-  const rlimit data{bytes, bytes};
+void limit_memory(std::uint64_t bytes, std::uint64_t most) {
+  const rlimit data{bytes, std::max(bytes, most)};
   ::setrlimit(RLIMIT_DATA, &data);
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
