@@ -27,7 +27,6 @@ const std::vector<Case>& harms() {
       {"exit", "ended its process with status 3"},
       {"hang", "gave no answer"},
       {"spin", "gave no answer"},
-      {"memory", "memory"},
       {"status", "4242"},
       {"fork", "tried to start a process"},
       {"file", "forbidden"},
@@ -39,7 +38,7 @@ const std::vector<Case>& harms() {
 
 const std::vector<Case>& wrong_answers() {
   static const std::vector<Case> all = {
-      {"write_past", "wrote behind the end of its result"},
+      {"write_past", "killed by signal 11 (SIGSEGV)"},
       {"write_far", "killed by signal 11 (SIGSEGV)"},
       {"nan_scales", "scale"},
       {"zero_scales", "scale"},
@@ -48,8 +47,9 @@ const std::vector<Case>& wrong_answers() {
   return all;
 }
 
-void check_failure(const std::string& kind, const Case& c) {
-  const HostileJob job(kind, {c.what}, kShort);
+void check_failure(const std::string& kind, const Case& c, const char* on = "",
+                   const char* runtime = kShort) {
+  const HostileJob job(kind, {c.what, on}, runtime);
   const Outcome outcome = job.run();
   INFO(kind << " " << c.what << ": " << outcome.err);
   CHECK(outcome.exit_code == 6);
@@ -83,6 +83,16 @@ TEST_CASE("an observer that answers wrongly ends the run", "[isolation]") {
 
 TEST_CASE("a quantizer that answers wrongly ends the run", "[isolation]") {
   for (const Case& c : wrong_answers()) check_failure("quantizer", c);
+}
+
+TEST_CASE("a few bytes behind a result are noticed when no page ends there", "[isolation]") {
+  check_failure("observer", {"write_past", "wrote behind the end of its result"}, "lm_head");
+}
+
+TEST_CASE("a plugin that eats memory gets no more than it may use", "[isolation]") {
+  constexpr const char* kPatient = R"("plugin_timeout": 100, "plugin_memory": 268435456)";
+  for (const char* kind : {"observer", "quantizer", "serializer", "validator"})
+    check_failure(kind, {"memory", "ran out of memory"}, "", kPatient);
 }
 
 TEST_CASE("a plugin that crashes in any operation is named with that operation", "[isolation]") {
