@@ -55,7 +55,7 @@ typedef struct detent_serializer_vtbl {
                                      const char *value_json);
   int32_t(DETENT_CALL *add_tensor)(detent_serializer *, const detent_call *, const char *name,
                                    const detent_tensor *);
-  /* DETENT_E_INVALID_ARG when a declared tensor was not added. */
+  /* DETENT_E_INVALID_ARG when a declared tensor was not added. Whatever it returns, the file is ended: begin or destroy is next. */
   int32_t(DETENT_CALL *finish)(detent_serializer *, const detent_call *);
   void(DETENT_CALL *abort)(detent_serializer *);
   /* Reading: all five or none (NULL). open gives the count. */
