@@ -300,28 +300,34 @@ std::string failing_open(Subject& subject) {
 
 std::span<const Case> serializer_fault_cases() {
   static constexpr std::array kCases = {
-      Case{"serializer.missing", kSerializer,
-           "finish is DETENT_E_INVALID_ARG when a declared tensor was not added",
-           "count what was added against what was declared", missing},
+      Case{
+          "serializer.missing", kSerializer,
+          "Finish is DETENT_E_INVALID_ARG when a declared tensor was not added (abi/serializer.h).",
+          "count what was added against what was declared", missing},
       Case{"serializer.half_rows", kSerializer,
-           "finish is DETENT_E_INVALID_ARG when rows of a tensor are missing",
+           "Finish is DETENT_E_INVALID_ARG when rows of a tensor are missing (abi/serializer.h).",
            "count the rows that were added against the first extent", half_rows},
       Case{"serializer.order", kSerializer,
-           "tensors are declared first, then added in that order, each once, as declared",
+           "Tensors are declared first, then added in that order, each once, as declared "
+           "(abi/serializer.h).",
            "compare name, dtype and shape with the declaration whose turn it is", order},
-      Case{"serializer.goes_on", kSerializer, "a call that is refused changes nothing",
+      Case{"serializer.goes_on", kSerializer,
+           "A call that is refused changes nothing (abi/serializer.h).",
            "check everything before you write or count anything", goes_on},
-      Case{"serializer.abort", kSerializer, "after abort an instance is as new",
+      Case{"serializer.abort", kSerializer, "After abort an instance is as new (abi/serializer.h).",
            "drop files, declarations and metadata in abort", abort},
-      Case{"serializer.abandoned", kSerializer, "abort and destroy let go of everything",
+      Case{"serializer.abandoned", kSerializer,
+           "Abort and destroy let go of everything (abi/serializer.h).",
            "write nothing in abort and destroy, and free what host.alloc gave", abandoned},
-      Case{"serializer.short_writes", kSerializer, "pwrite may take fewer bytes than it is given",
+      Case{"serializer.short_writes", kSerializer,
+           "Pwrite may take fewer bytes than it is given (abi/serializer.h).",
            "go on behind the bytes that were taken until all are", short_writes},
       Case{"serializer.failing_write", kSerializer,
-           "a pwrite that returns -1 is DETENT_E_IO of the call that made it, with a text",
+           "A pwrite that returns -1 is DETENT_E_IO of the call that made it, with a text "
+           "(abi/serializer.h).",
            "look at the result of every pwrite, those of finish too", failing_write},
       Case{"serializer.failing_open", kSerializer,
-           "a status of folder.open is passed on, with a text",
+           "A status of folder.open is passed on, with a text (abi/serializer.h).",
            "return what folder.open returned, and name the file", failing_open},
   };
   return kCases;

@@ -245,23 +245,27 @@ std::string failing_read(Subject& subject) {
 std::span<const Case> serializer_reading_cases() {
   static constexpr std::array kCases = {
       Case{"serializer.whole_table", kSerializer,
-           "the five functions that read are there, or none of them",
+           "The five functions that read are there, or none of them (abi/serializer.h).",
            "give open, tensor_at, read_tensor, read_metadata and close, or leave all NULL",
            whole_table},
-      Case{"serializer.short_reads", kSerializer, "pread may give fewer bytes than were asked for",
+      Case{"serializer.short_reads", kSerializer,
+           "Pread may give fewer bytes than were asked for (abi/serializer.h).",
            "go on behind the bytes that came until all are there, or none come", short_reads},
       Case{"serializer.failing_read", kSerializer,
-           "a pread that returns -1 is DETENT_E_IO of the call that made it, with a text",
+           "A pread that returns -1 is DETENT_E_IO of the call that made it, with a text "
+           "(abi/serializer.h).",
            "look at the result of every pread", failing_read},
       Case{"serializer.truncated", kSerializer,
-           "of a file that was cut off nothing is read that is not there",
+           "Of a file that was cut off nothing is read that is not there (abi/serializer.h).",
            "compare every offset and length with the file's size, and every count of pread",
            truncated},
       Case{"serializer.corrupted", kSerializer,
-           "a file is hostile: whatever is in it, reading ends, in little memory, with a text",
+           "A file is hostile: whatever is in it, reading ends, in little memory, with a text "
+           "(abi/serializer.h).",
            "check every length and count before you use it, without overflow", corrupted},
       Case{"serializer.random_files", kSerializer,
-           "a file is hostile: whatever is in it, reading ends, in little memory, with a text",
+           "A file is hostile: whatever is in it, reading ends, in little memory, with a text "
+           "(abi/serializer.h).",
            "check every length and count before you use it, without overflow", random_files},
   };
   return kCases;

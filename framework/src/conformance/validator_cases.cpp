@@ -182,26 +182,31 @@ std::string output(Subject& subject) {
 
 std::span<const Case> validator_cases() {
   static constexpr std::array kCases = {
-      Case{"validator.perfect", kValidator, "where nothing is wrong nothing is reported as wrong",
+      Case{"validator.perfect", kValidator,
+           "Where nothing is wrong nothing is reported as wrong (abi/validator.h).",
            "compare with what the host measured, and keep INFO for numbers that are only told",
            perfect},
       Case{"validator.exact", kValidator,
-           "+inf is a good SQNR: sqnr_db is +inf when the values are equal (abi/validator.h)",
+           "+inf is a good SQNR: sqnr_db is +inf when the values are equal (abi/validator.h).",
            "let infinity pass, and leave it out of sums and means", exact},
-      Case{"validator.faults", kValidator, "of planted faults at least one is seen",
+      Case{"validator.faults", kValidator,
+           "Of planted faults at least one is seen (abi/validator.h).",
            "report WARN or FAIL for what you look for; give thresholds useful defaults", faults},
       Case{"validator.form", kValidator,
-           "findings have struct_size, a target, a metric, a severity 0..2 and texts in UTF-8",
+           "Findings have struct_size, a target, a metric, a severity 0..2 and texts in UTF-8 "
+           "(abi/validator.h).",
            "fill in every field; \"\" where there is nothing to say", form},
       Case{"validator.targets", kValidator,
-           "a finding names the tensor that check was given, or none",
+           "A finding names the tensor that check was given, or none (abi/validator.h).",
            "use detent_check_input.target, not the names of stored tensors", targets},
-      Case{"validator.values", kValidator, "values are numbers where everything is known",
+      Case{"validator.values", kValidator,
+           "Values are numbers where everything is known (abi/validator.h).",
            "do not divide by zero; leave a metric out that you cannot compute", values},
-      Case{"validator.kept", kValidator, "a tensor that was kept is no failure",
+      Case{"validator.kept", kValidator, "A tensor that was kept is no failure (abi/validator.h).",
            "look at is_quantized; dequantized, quantized and qspec are NULL then", kept},
       Case{"validator.output", kValidator,
-           "a model that does not run, or runs only simulated, is no error of the validator",
+           "A model that does not run, or runs only simulated, is no error of the validator "
+           "(abi/validator.h).",
            "look at `how` first: numbers are NaN or 0 where nothing ran", output},
   };
   return kCases;

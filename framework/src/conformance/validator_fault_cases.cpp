@@ -146,17 +146,19 @@ std::string sink(Subject& subject) {
 
 std::span<const Case> validator_fault_cases() {
   static constexpr std::array kCases = {
-      Case{"validator.order", kValidator,
-           "what check says of a tensor does not depend on the tensors before it",
-           "keep sums for finish, and judge each tensor by its own numbers", order},
-      Case{"validator.blocks", kValidator,
-           "DETENT_PLUGIN_ROWWISE: blocks of rows give the findings of the whole",
-           "begin to count at first_row 0, count every block, report at `last`", blocks},
-      Case{"validator.deterministic", kValidator, "R6: the same calls give the same findings",
+      Case{
+          "validator.order", kValidator,
+          "What check says of a tensor does not depend on the tensors before it (abi/validator.h).",
+          "keep sums for finish, and judge each tensor by its own numbers", order},
+      Case{
+          "validator.blocks", kValidator,
+          "DETENT_PLUGIN_ROWWISE: blocks of rows give the findings of the whole (abi/validator.h).",
+          "begin to count at first_row 0, count every block, report at `last`", blocks},
+      Case{"validator.deterministic", kValidator, "The same calls give the same findings (R6).",
            "sum in an order of your own, not in that of threads", deterministic},
-      Case{"validator.instances", kValidator, "instances share nothing",
+      Case{"validator.instances", kValidator, "Instances share nothing (abi/validator.h).",
            "keep what you know in the instance, not in globals", instances},
-      Case{"validator.sink", kValidator, "a status of the sink is passed on",
+      Case{"validator.sink", kValidator, "A status of the sink is passed on (abi/validator.h).",
            "return what report returned, at once", sink},
   };
   return kCases;
