@@ -13,7 +13,8 @@ const std::string kPlugins = std::string("DETENT_PLUGIN_PATH=") + DETENT_CLI_FIX
 
 struct Job {
   TempFolder folder;
-  explicit Job(const std::string& mode, const std::string& quantizer = "int8") {
+  explicit Job(const std::string& mode, const std::string& quantizer = "int8",
+               const std::string& isolation = "none") {
     write_safetensors(folder / "model.safetensors",
                       {random_f32("a.weight", {16, 64}, 1), random_f32("b.weight", {16, 33}, 2),
                        random_f32("b.bias", {16}, 3)});
@@ -24,7 +25,8 @@ struct Job {
             R"("}}], "outputs": [{"serializer": {"id": "fixture.packed", "params": {"mode": ")" +
             mode + R"("}}, "path": "out/model.packed"}],
                    "validation": {"validators": ["sqnr", "size", "weight_range", "roundtrip"]},
-                   "report": {"path": "out"}, "runtime": {"isolation": "none"}})");
+                   "report": {"path": "out"}, "runtime": {"isolation": ")" +
+            isolation + R"("}})");
   }
   Outcome run() const { return run_detent({"run", (folder / "p.json").string()}, {kPlugins}); }
   bool wrote() const { return std::filesystem::exists(folder / "out/model.packed"); }
@@ -33,9 +35,10 @@ struct Job {
 }  // namespace
 
 TEST_CASE("an artefact in a serializer's own format is read back and validated", "[cli][format]") {
-  for (const char* quantizer : {"int8", "int4_groupwise"}) {
-    CAPTURE(quantizer);
-    const Job job("honest", quantizer);
+  for (const auto& [quantizer, isolation] :
+       {std::pair("int8", "none"), {"int4_groupwise", "none"}, {"int4_groupwise", "process"}}) {
+    CAPTURE(quantizer, isolation);
+    const Job job("honest", quantizer, isolation);
     const Outcome outcome = job.run();
     INFO(outcome.err);
     REQUIRE(outcome.exit_code == 0);
@@ -67,12 +70,13 @@ TEST_CASE("every command reads a format that an installed serializer reads", "[c
 }
 
 TEST_CASE("what a serializer wrote wrongly is found when it is read back", "[cli][format]") {
-  for (const char* mode : {"flip", "drop"}) {
-    CAPTURE(mode);
-    const Job job(mode);
-    CHECK(job.run().exit_code == 4);
-    CHECK_FALSE(job.wrote());
-  }
+  for (const char* mode : {"flip", "drop"})
+    for (const char* isolation : {"none", "process"}) {
+      CAPTURE(mode, isolation);
+      const Job job(mode, "int8", isolation);
+      CHECK(job.run().exit_code == 4);
+      CHECK_FALSE(job.wrote());
+    }
 }
 
 TEST_CASE("what a reading side claims is held against the file", "[cli][format]") {
