@@ -150,7 +150,9 @@ std::string sample_difference(const Reread& got, const Sample& sample) {
     const std::string text = tensor_difference(got, name, tensor);
     if (!text.empty()) return text;
   }
-  for (const auto& [alias, name] : sample.aliases) {
+  for (const auto& second : sample.aliases) {
+    const std::string& alias = second.first;
+    const std::string& name = second.second;
     if (find(got, alias) == nullptr && !got.lists_aliases) continue;
     const auto named = [&](const auto& t) { return t.first == name; };
     const auto of = std::find_if(sample.tensors.begin(), sample.tensors.end(), named);
