@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // dequantize, verify and report: what is done with a run's results.
 #include <fmt/format.h>
+#include <functional>
 
 #include "artifact/plugin_model.hpp"
 #include "artifact/verify.hpp"
@@ -16,15 +17,15 @@ namespace detent::cli {
 
 int dequantize(const Globals& globals, const std::filesystem::path& quantized,
                const std::filesystem::path& out, bool overwrite) {
-  const Registry registry = installed_plugins(globals);
+  const InstalledPlugins plugins(globals);
   ThreadPool pool;
-  const Artifact artifact = open_any(quantized, registry, pool);
+  const Artifact artifact = open_any(quantized, std::cref(plugins), pool);
   if (!artifact.is_quantized())
     throw Error(ErrorCode::io, fmt::format("{} is not quantized: there is nothing to dequantize",
                                            quantized.string()));
   if (std::filesystem::exists(out) && std::filesystem::equivalent(quantized, out))
     throw Error(ErrorCode::config, "the output is the input", "choose another path");
-  write_dequantized(artifact, out, overwrite ? Overwrite::replace : Overwrite::refuse, registry,
+  write_dequantized(artifact, out, overwrite ? Overwrite::replace : Overwrite::refuse, plugins(),
                     pool);
   if (globals.json) {
     print_json(json::Object{{"output", out.string()}, {"dequantized", artifact.records().size()}});
@@ -36,9 +37,9 @@ int dequantize(const Globals& globals, const std::filesystem::path& quantized,
 }
 
 int verify(const Globals& globals, const std::filesystem::path& quantized) {
-  const Registry registry = installed_plugins(globals);
+  const InstalledPlugins plugins(globals);
   ThreadPool pool;
-  const Artifact artifact = open_any(quantized, registry, pool);
+  const Artifact artifact = open_any(quantized, std::cref(plugins), pool);
   const Verification v = verify_artifact(artifact, pool);
   if (!v.problems.empty()) {
     std::vector<Problem> problems;

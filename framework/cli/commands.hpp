@@ -84,6 +84,22 @@ int doctor(const Globals& globals);
 
 // What several commands start with.
 Registry installed_plugins(const Globals& globals);
+
+// The same, looked for when they are first asked for.
+class InstalledPlugins {
+ public:
+  explicit InstalledPlugins(const Globals& globals) : globals_(globals) {}
+  InstalledPlugins(const InstalledPlugins&) = delete;
+  InstalledPlugins& operator=(const InstalledPlugins&) = delete;
+  const Registry& operator()() const {
+    if (!found_) found_ = installed_plugins(globals_);
+    return *found_;
+  }
+
+ private:
+  const Globals& globals_;
+  mutable std::optional<Registry> found_;
+};
 struct Pipeline {  // the Config's plugins live in the registry
   Registry registry;
   Config config;

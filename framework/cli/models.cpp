@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstring>
 #include <fmt/format.h>
+#include <functional>
 #include <limits>
-#include <optional>
 
 #include "artifact/artifact.hpp"
 #include "artifact/compare.hpp"
@@ -56,12 +56,9 @@ std::string sqnr_summary(const Comparison& c) {
 }  // namespace
 
 int inspect(const Globals& globals, const std::filesystem::path& path) {
-  // Plugins are looked for only where the file needs one.
-  std::optional<Registry> registry;
+  const InstalledPlugins plugins(globals);
   ThreadPool pool(1);
-  if (std::filesystem::is_regular_file(path) && !is_known_format(path))
-    registry = installed_plugins(globals);
-  const Artifact artifact = registry ? open_any(path, *registry, pool) : Artifact::open(path);
+  const Artifact artifact = open_any(path, std::cref(plugins), pool);
   const Model& model = artifact.model();
   const json::Value& architecture = artifact.architecture();
   if (globals.json) {
@@ -108,11 +105,11 @@ int inspect(const Globals& globals, const std::filesystem::path& path) {
 
 int compare(const Globals& globals, const std::filesystem::path& original,
             const std::filesystem::path& quantized) {
-  const Registry registry = installed_plugins(globals);
+  const InstalledPlugins plugins(globals);
   ThreadPool pool;
-  const Artifact before = open_any(original, registry, pool);
-  const Artifact after = open_any(quantized, registry, pool);
-  const Comparison c = compare_models(before, after, registry, pool);
+  const Artifact before = open_any(original, std::cref(plugins), pool);
+  const Artifact after = open_any(quantized, std::cref(plugins), pool);
+  const Comparison c = compare_models(before, after, plugins(), pool);
   if (globals.json) {
     json::Array tensors;
     for (const TensorComparison& t : c.tensors)

@@ -85,10 +85,11 @@ std::unique_ptr<Model> read_with_plugin(const std::filesystem::path& file, const
   return std::make_unique<PluginModel>(file, serializer, params, pool);
 }
 
-Artifact open_any(const std::filesystem::path& path, const Registry& registry, ThreadPool& pool) {
+Artifact open_any(const std::filesystem::path& path,
+                  const std::function<const Registry&()>& plugins, ThreadPool& pool) {
   if (!std::filesystem::is_regular_file(path) || is_known_format(path)) return Artifact::open(path);
   const std::string extension = "extension:" + path.extension().string();
-  for (const Plugin& plugin : registry.plugins()) {
+  for (const Plugin& plugin : plugins().plugins()) {
     const bool fits = plugin.kind == PluginKind::serializer && plugin.shadowed_by.empty() &&
                       lists(plugin.provides, extension);
     if (fits && can_read(plugin))

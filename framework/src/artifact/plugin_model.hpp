@@ -2,6 +2,7 @@
 // read_with_plugin: a file of a format that only a serializer's own reading side knows, as a Model.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "artifact/artifact.hpp"
@@ -18,7 +19,9 @@ std::unique_ptr<Model> read_with_plugin(const std::filesystem::path& file, const
                                         const json::Object& params, ThreadPool& pool);
 
 // As Artifact::open; a file of a format that the host does not know is read by the installed
-// serializer that provides its extension and can read. registry and pool outlive the artefact.
-Artifact open_any(const std::filesystem::path& path, const Registry& registry, ThreadPool& pool);
+// serializer that provides its extension and can read. plugins is asked only then; what it gives,
+// and the pool, outlive the artefact.
+Artifact open_any(const std::filesystem::path& path,
+                  const std::function<const Registry&()>& plugins, ThreadPool& pool);
 
 }  // namespace detent

@@ -11,8 +11,7 @@ std::int32_t create_with(const void* vtbl, const detent_host* host, const detent
                          const detent_config* config, void** out) {
   Handle* made = nullptr;
   const std::int32_t status = static_cast<const Vtbl*>(vtbl)->create(host, call, config, &made);
-  expect((status == DETENT_OK) == (made != nullptr), "create returned {} and {} *out",
-         status_name(status), made ? "set" : "did not set");
+  expect_instance_or_refusal(status, made != nullptr);
   *out = made;
   return status;
 }
@@ -23,6 +22,11 @@ void destroy_with(const void* vtbl, void* handle) {
 }
 
 }  // namespace
+
+void expect_instance_or_refusal(std::int32_t status, bool has_instance) {
+  expect((status == DETENT_OK) == has_instance, "create returned {} and {} *out",
+         status_name(status), has_instance ? "set" : "did not set");
+}
 
 std::int32_t AnyPlugin::create(Configuration& configuration) {
   destroy();

@@ -10,6 +10,9 @@
 
 namespace detent::conformance {
 
+// create sets *out exactly when it succeeds. Throws Failure.
+void expect_instance_or_refusal(std::int32_t status, bool has_instance);
+
 class AnyPlugin {
  public:
   AnyPlugin(Subject& subject, World& world) : subject_(subject), world_(world) {}

@@ -2,6 +2,7 @@
 #include "conformance/observer_driver.hpp"
 
 #include "base/text.hpp"
+#include "conformance/any_plugin.hpp"
 
 namespace detent::conformance {
 namespace {
@@ -99,8 +100,7 @@ ObserverUnderTest::ObserverUnderTest(Subject& subject, World& world, const Targe
   const std::int32_t status = world_.call("create", [&](const detent_call* call) {
     return vtbl_.create(world_.host(), call, configuration_->c(), &handle_);
   });
-  expect((status == DETENT_OK) == (handle_ != nullptr), "create returned {} and {} *out",
-         status_name(status), handle_ != nullptr ? "set" : "did not set");
+  expect_instance_or_refusal(status, handle_ != nullptr);
   const bool is_refusal =
       status == DETENT_E_UNSUPPORTED || status == DETENT_E_PARAMS || status == DETENT_E_NO_MEMORY;
   if (status != DETENT_OK && !is_refusal)

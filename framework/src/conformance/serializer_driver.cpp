@@ -6,6 +6,7 @@
 #include <detent/abi/program.h>
 
 #include "base/text.hpp"
+#include "conformance/any_plugin.hpp"
 #include "conformance/starved.hpp"
 
 namespace detent::conformance {
@@ -54,8 +55,7 @@ SerializerUnderTest::SerializerUnderTest(Subject& subject, World& world)
   const std::int32_t status = world_.call("create", [&](const detent_call* call) {
     return vtbl_.create(world_.host(), call, configuration.c(), &handle_);
   });
-  expect((status == DETENT_OK) == (handle_ != nullptr), "create returned {} and {} *out",
-         status_name(status), handle_ != nullptr ? "set" : "did not set");
+  expect_instance_or_refusal(status, handle_ != nullptr);
   expect(status == DETENT_OK || is_starved(status), "create was to succeed; it returned {}: {}",
          status_name(status), printable(world_.text()));
 }

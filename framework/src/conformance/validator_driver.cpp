@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "conformance/any_plugin.hpp"
 #include "conformance/input.hpp"
 #include "conformance/starved.hpp"
 #include "plugin/descriptor.hpp"
@@ -110,8 +111,7 @@ ValidatorUnderTest::ValidatorUnderTest(Subject& subject, World& world, Validator
   const std::int32_t status = world_.call("create", [&](const detent_call* call) {
     return vtbl_.create(world_.host(), call, configuration.c(), &handle_);
   });
-  expect((status == DETENT_OK) == (handle_ != nullptr), "create returned {} and {} *out",
-         status_name(status), handle_ != nullptr ? "set" : "did not set");
+  expect_instance_or_refusal(status, handle_ != nullptr);
   expect(status == DETENT_OK || is_starved(status), "create was to succeed; it returned {}: {}",
          status_name(status), printable(world_.text()));
 }

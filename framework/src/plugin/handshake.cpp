@@ -36,7 +36,7 @@ const detent_library* ask(detent_entry_fn entry, std::uint32_t major) {
 
 // How far apart the two may be is the plugin's word (abi_min_minor) within one major; what came
 // before the form was frozen is another interface.
-void check_minor(const detent_library& library, std::uint32_t host_minor) {
+void check_minor(const detent_library& library) {
   if (library.abi_minor < DETENT_ABI_FIRST_MINOR) {
     refuse(
         fmt::format("built for ABI {}.{}, a draft; this host takes {}.{} and later",
@@ -47,9 +47,9 @@ void check_minor(const detent_library& library, std::uint32_t host_minor) {
     refuse(fmt::format("built for ABI {0}.{1} and asks for {0}.{2} at least", library.abi_major,
                        library.abi_minor, library.abi_min_minor));
   }
-  if (library.abi_min_minor > host_minor) {
+  if (library.abi_min_minor > DETENT_ABI_MINOR) {
     refuse(fmt::format("needs ABI {0}.{1}, this host has {0}.{2}", library.abi_major,
-                       library.abi_min_minor, host_minor),
+                       library.abi_min_minor, DETENT_ABI_MINOR),
            "use a newer Detent, or a build of the plugin for this one");
   }
 }
@@ -69,7 +69,7 @@ void check_minor(const detent_library& library, std::uint32_t host_minor) {
 
 }  // namespace
 
-const detent_library* shake_hands(detent_entry_fn entry, std::uint32_t host_minor) {
+const detent_library* shake_hands(detent_entry_fn entry) {
   const detent_library* library = ask(entry, DETENT_ABI_MAJOR);
   if (library == nullptr) refuse_other_major(entry);
   if (library->magic != DETENT_MAGIC) {
@@ -79,7 +79,7 @@ const detent_library* shake_hands(detent_entry_fn entry, std::uint32_t host_mino
   if (library->abi_major != DETENT_ABI_MAJOR) {
     refuse_version(library->abi_major, library->abi_minor);
   }
-  check_minor(*library, host_minor);
+  check_minor(*library);
   const std::uint64_t needed = DETENT_SIZE_UPTO(detent_library, plugin_at);
   if (library->struct_size < needed) {
     refuse(fmt::format("its detent_library has {} bytes, ABI {}.{} needs {}", library->struct_size,

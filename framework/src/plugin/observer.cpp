@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <cstring>
 #include <fmt/format.h>
 
 #include "plugin/answer_check.hpp"
 #include "plugin/instance_core.hpp"
+#include "plugin/state_stream.hpp"
 
 namespace detent {
 namespace {
@@ -13,29 +12,6 @@ constexpr Operation kObserve{"observe", Operation::Params::broken, true};
 constexpr Operation kComputeQparams{"compute_qparams", Operation::Params::broken, true};
 constexpr Operation kComputeStat{"compute_stat", Operation::Params::broken, true};
 constexpr Operation kLoadState{"load_state", Operation::Params::broken, false, true};
-
-std::int64_t DETENT_CALL append(const detent_ostream* stream, const void* bytes,
-                                std::uint64_t n) noexcept {
-  if (n == 0) return 0;
-  if (bytes == nullptr || n > static_cast<std::uint64_t>(INT64_MAX)) return -1;
-  try {
-    static_cast<std::string*>(stream->ctx)->append(static_cast<const char*>(bytes), n);
-    return static_cast<std::int64_t>(n);
-  } catch (...) {
-    return -1;
-  }
-}
-
-std::int64_t DETENT_CALL take(const detent_istream* stream, void* buffer,
-                              std::uint64_t n) noexcept {
-  auto& rest = *static_cast<std::string_view*>(stream->ctx);
-  const std::size_t taken = std::min<std::uint64_t>(n, rest.size());
-  if (taken == 0) return 0;
-  if (buffer == nullptr) return -1;
-  std::memcpy(buffer, rest.data(), taken);
-  rest.remove_prefix(taken);
-  return static_cast<std::int64_t>(taken);
-}
 
 }  // namespace
 
@@ -102,7 +78,7 @@ void Observer::merge(const Observer& other) {
 
 std::string Observer::save_state() const {
   std::string bytes;
-  const detent_ostream stream{&bytes, append};
+  const detent_ostream stream = state_writer(bytes);
   impl_->core.call({"save_state"}, [&](const detent_call* c) {
     return impl_->vtbl().save_state(impl_->handle, c, &stream);
   });
@@ -110,7 +86,7 @@ std::string Observer::save_state() const {
 }
 
 void Observer::load_state(std::string_view bytes) {
-  const detent_istream stream{&bytes, take};
+  const detent_istream stream = state_reader(bytes);
   impl_->core.call(kLoadState, [&](const detent_call* c) {
     return impl_->vtbl().load_state(impl_->handle, c, &stream);
   });

@@ -1,36 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <cstring>
-
 #include "isolate/worker/session.hpp"
+#include "plugin/state_stream.hpp"
 
 namespace detent::isolate {
 namespace {
 
 using Table = detent_observer_vtbl;
-
-std::int64_t DETENT_CALL append(const detent_ostream* stream, const void* bytes,
-                                std::uint64_t n) noexcept {
-  if (n == 0) return 0;
-  if (bytes == nullptr || n > static_cast<std::uint64_t>(INT64_MAX)) return -1;
-  try {
-    static_cast<std::string*>(stream->ctx)->append(static_cast<const char*>(bytes), n);
-    return static_cast<std::int64_t>(n);
-  } catch (...) {
-    return -1;
-  }
-}
-
-std::int64_t DETENT_CALL take(const detent_istream* stream, void* buffer,
-                              std::uint64_t n) noexcept {
-  auto& rest = *static_cast<std::string_view*>(stream->ctx);
-  const std::size_t taken = std::min<std::uint64_t>(n, rest.size());
-  if (taken == 0) return 0;
-  if (buffer == nullptr) return -1;
-  std::memcpy(buffer, rest.data(), taken);
-  rest.remove_prefix(taken);
-  return static_cast<std::int64_t>(taken);
-}
 
 detent_observer* handle_of(void* handle) { return static_cast<detent_observer*>(handle); }
 
@@ -53,7 +28,7 @@ CallOutcome Session::observe(const Work& work) {
     case Op::reset: return call("reset", [&](const detent_call* c) { return t.reset(o, c); });
     case Op::load_state: {
       std::string_view rest = work.in.bytes();
-      const detent_istream stream{&rest, take};
+      const detent_istream stream = state_reader(rest);
       return call("load_state", [&](const detent_call* c) { return t.load_state(o, c, &stream); });
     }
     case Op::save_state: return save(work);
@@ -65,7 +40,7 @@ CallOutcome Session::observe(const Work& work) {
 
 CallOutcome Session::save(const Work& work) {
   std::string bytes;
-  const detent_ostream stream{&bytes, append};
+  const detent_ostream stream = state_writer(bytes);
   CallOutcome outcome = call("save_state", [&](const detent_call* c) {
     return table<Table>(*work.instance).save_state(handle_of(work.instance->handle), c, &stream);
   });
@@ -89,7 +64,7 @@ CallOutcome Session::merge(const Work& work) {
     loaded = make(work.in, outcome);
     if (loaded == nullptr) return outcome;
     std::string_view rest = work.in.bytes();
-    const detent_istream stream{&rest, take};
+    const detent_istream stream = state_reader(rest);
     outcome = call("load_state", [&](const detent_call* c) {
       return t.load_state(handle_of(loaded->handle), c, &stream);
     });
